@@ -1,0 +1,1 @@
+//! Typed BuildKit LLB graphs, encoded byte for byte as BuildKit's own client does.

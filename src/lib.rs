@@ -1,0 +1,1 @@
+//! Wheelwright: a native BuildKit frontend for Python services.

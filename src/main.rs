@@ -1,0 +1,3 @@
+//! The `wheelwright` binary.
+
+fn main() {}
