@@ -1,1 +1,3 @@
 //! Wheelwright: a native BuildKit frontend for Python services.
+
+pub mod client;

@@ -1,7 +1,7 @@
 //! Finding an engine when none is named.
 //!
 //! In this order: the address given (`--addr`, `BUILDKIT_HOST`), the buildx builder given (`--builder`,
-//! `BUILDX_BUILDER`); with neither, buildkitd's usual sockets, the current buildx builder, `DOCKER_HOST`, Docker's
+//! `BUILDX_BUILDER`); with neither, the current buildx builder, buildkitd's usual sockets, `DOCKER_HOST`, Docker's
 //! usual sockets, and at last a private buildkitd. The first that answers is taken. What was named and does not
 //! answer is an error: nobody wants a build on another machine than the one they named.
 
@@ -77,9 +77,9 @@ async fn attempt(address: &Address, tls: &TlsFiles) -> Result<Engine, Attempt> {
 fn candidates() -> Vec<Result<Address, Attempt>> {
     let run_dir = env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let in_run_dir = |path: &str| run_dir.as_ref().map(|dir| Ok(Address::Unix(dir.join(path))));
-    let mut found = vec![Ok(Address::Unix("/run/buildkit/buildkitd.sock".into()))];
+    let mut found =
+        vec![Ok(Address::builder(None)), Ok(Address::Unix("/run/buildkit/buildkitd.sock".into()))];
     found.extend(in_run_dir("buildkit/buildkitd.sock"));
-    found.push(Ok(Address::builder(None)));
     match env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
         Some(host) => {
             let bad = |error: crate::client::address::BadAddress| Attempt {

@@ -22,7 +22,7 @@ pub use self::discover::{Attempt, Wanted, discover};
 pub use self::info::{EngineInfo, Worker};
 pub use self::tls::{TlsError, TlsFiles};
 use self::transport::Transport;
-pub(super) use self::transport::{Io, Stream};
+pub(super) use self::transport::Io;
 use super::address::{Address, Speaks};
 use super::error::reason;
 

@@ -38,10 +38,10 @@ pub(super) struct Tls {
 pub(super) struct Said(Arc<Mutex<Vec<String>>>);
 
 /// One open stream. Dropping it closes the connection and ends its program.
-pub(super) type Io = Box<dyn Stream>;
+pub(in crate::client) type Io = Box<dyn Stream>;
 
 /// Both directions of a connection.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::client) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
