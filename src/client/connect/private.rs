@@ -94,7 +94,8 @@ impl Lease {
         let pid_file = self.dir.join("buildkitd.pid");
         let pid = fs_err::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok());
         let Some(pid) = pid.and_then(Pid::from_raw) else { return };
-        drop(kill_process(pid, Signal::TERM));
+        // It may have ended by itself.
+        let _ = kill_process(pid, Signal::TERM);
         let begun = Instant::now();
         while test_kill_process(pid).is_ok() && begun.elapsed() < END {
             tokio::time::sleep(Duration::from_millis(20)).await;
