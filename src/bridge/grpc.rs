@@ -81,7 +81,7 @@ impl GrpcBridge {
                 identifier: format!("docker-image://{}", query.reference),
                 attrs: BTreeMap::new(),
             }),
-            platform: Some(query.platform.to_pb()),
+            platform: Some((&query.platform).into()),
             log_name: log_name(query),
             resolve_mode: mode(query.mode).to_owned(),
             ..Default::default()
@@ -100,7 +100,7 @@ impl GrpcBridge {
     async fn resolve_config(&self, query: &ImageQuery) -> Result<ResolvedImage, BridgeError> {
         let request = gateway::ResolveImageConfigRequest {
             r#ref: query.reference.clone(),
-            platform: Some(query.platform.to_pb()),
+            platform: Some((&query.platform).into()),
             resolve_mode: mode(query.mode).to_owned(),
             log_name: log_name(query),
             ..Default::default()
@@ -145,7 +145,7 @@ impl Bridge for GrpcBridge {
         Ok(Engine {
             llb_caps: enabled(pong.llb_caps),
             frontend_caps: enabled(pong.frontend_api_caps),
-            platforms: platforms.iter().map(Platform::from_pb).collect(),
+            platforms: platforms.iter().map(Platform::from).collect(),
         })
     }
 

@@ -101,7 +101,7 @@ fn one(
     platform: &Platform,
 ) -> Result<Plan, Failure> {
     let minor = opened.manifest.python.as_ref().map_or(PythonMinor { major: 3, minor: 11 }, |python| python.value);
-    let interpreter = Interpreter::assumed(minor, platform.architecture());
+    let interpreter = Interpreter::assumed(minor, &platform.architecture);
     let text = platform.to_string();
     let packages = match &project.lock {
         Some((path, lock)) => locked_picks(lock, path.parent(), service, &interpreter, &text)?,

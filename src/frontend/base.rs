@@ -31,19 +31,6 @@ pub(super) async fn image(
     })
 }
 
-/// The full name of an image: Docker's registry and library where none is named.
-pub(super) fn full_name(image: &str) -> String {
-    let first = image.split('/').next().unwrap_or_default();
-    let has_registry = image.contains('/') && (first.contains(['.', ':']) || first == "localhost");
-    let name = match (has_registry, image.contains('/')) {
-        (true, _) => image.to_owned(),
-        (false, true) => format!("docker.io/{image}"),
-        (false, false) => format!("docker.io/library/{image}"),
-    };
-    let tail = name.rsplit('/').next().unwrap_or_default();
-    if tail.contains([':', '@']) { name } else { format!("{name}:latest") }
-}
-
 /// The environment of an image's config.
 pub(super) fn environment(config: &[u8]) -> BTreeMap<String, String> {
     let config = serde_json::from_slice::<serde_json::Value>(config).unwrap_or_default();
@@ -54,7 +41,7 @@ pub(super) fn environment(config: &[u8]) -> BTreeMap<String, String> {
 
 /// The image's users, read from the image itself: nothing runs, so any platform can be read.
 pub(super) async fn accounts(bridge: &dyn Bridge, root: &State, caches: &[CacheImport]) -> Result<Accounts, Failure> {
-    let result = bridge.solve(root.marshal().to_pb(), caches).await?;
+    let result = bridge.solve(lower::marshal(root).to_pb(), caches).await?;
     let read = |path: &'static str| {
         let result = result.clone();
         async move {
@@ -91,7 +78,7 @@ pub(super) async fn interpreter(
 ) -> Result<Interpreter, Failure> {
     let ask = |root: Option<State>| async {
         let probe = lower::probe(cx, root, wanted, at);
-        let result = bridge.solve(probe.marshal().to_pb(), caches).await?;
+        let result = bridge.solve(lower::marshal(&probe).to_pb(), caches).await?;
         let bytes = bridge.read_file(&result, lower::PROBE_FILE).await?;
         serde_json::from_slice::<Found>(&bytes).map_err(|error| {
             Failure::Internal(format!("the Python of `{}` gave no readable answer: {error}", cx.image))
@@ -128,19 +115,5 @@ fn read_interpreter(found: Found, cx: &Context, at: Span) -> Result<Interpreter,
 
 /// The image of another platform has the same Python on another machine.
 fn machine_of(target: &Platform, asked: &Platform, found: String) -> String {
-    if target.architecture() == asked.architecture() { found } else { machine(target.architecture()).to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_names_are_completed_as_docker_does() {
-        assert_eq!(full_name("python"), "docker.io/library/python:latest");
-        assert_eq!(full_name("python:3.11-slim"), "docker.io/library/python:3.11-slim");
-        assert_eq!(full_name("team/base"), "docker.io/team/base:latest");
-        assert_eq!(full_name("localhost:5000/base:1"), "localhost:5000/base:1");
-        assert_eq!(full_name("r.example/base"), "r.example/base:latest");
-    }
+    if target.architecture == asked.architecture { found } else { machine(&target.architecture).to_owned() }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use buildkit_llb::{Definition, Platform, Source, State};
+use buildkit_llb::{Definition, Platform, Source, State, normalize_reference};
 use futures_util::future::try_join_all;
 use serde_json::json;
 
@@ -125,15 +125,15 @@ impl Build<'_> {
     async fn platform(&self, platform: &Platform) -> Result<Built, Failure> {
         let stand = self.stand();
         let query = ImageQuery {
-            reference: base::full_name(&stand.image),
+            reference: self.reference(&stand)?,
             platform: platform.clone(),
             mode: self.options.resolve_mode,
         };
         let image = base::image(self.bridge, &query, &self.loaded.file, stand.image_at).await?;
         let cx = self.context(platform, &image.reference, base::environment(&image.config));
         let (plan, definition) = if self.target.base_only {
-            let plan = self.plan(&cx, &Interpreter::assumed(self.minor(), platform.architecture()), &Accounts::default(), Vec::new())?;
-            let definition = lower::rootfs(&plan, &cx).marshal();
+            let plan = self.plan(&cx, &Interpreter::assumed(self.minor(), &platform.architecture), &Accounts::default(), Vec::new())?;
+            let definition = lower::marshal(&lower::rootfs(&plan, &cx));
             (plan, definition)
         } else {
             self.service(&cx).await?
@@ -147,6 +147,16 @@ impl Build<'_> {
             lower::config(&plan, &image.config, platform, labels, created.as_deref())
         };
         Ok(Built { result, config, base_config: image.config })
+    }
+
+    /// The full name of the image, with Docker's registry where none is named.
+    fn reference(&self, stand: &plan::BasePlan) -> Result<String, Failure> {
+        normalize_reference(&stand.image).map_err(|error| {
+            Diagnostic::error(format!("`{}` is not an image reference", stand.image))
+                .at(&self.loaded.file, stand.image_at)
+                .help(error.to_string())
+                .into()
+        })
     }
 
     /// A plan's base part, before anything is known of it.
@@ -176,7 +186,7 @@ impl Build<'_> {
         let plan = self.plan(cx, &interpreter, &accounts, packages)?;
         self.code_is_there(&plan, cx).await?;
         let found = find(&[&GraphProvider], &plan.layers).await;
-        let definition = lower::image(&plan, &found, cx).marshal();
+        let definition = lower::marshal(&lower::image(&plan, &found, cx));
         Ok((plan, definition))
     }
 
@@ -303,7 +313,7 @@ fn outcome(options: &Options, platforms: &[Platform], built: Vec<Built>) -> Outc
         if let Some(epoch) = options.build_arg("SOURCE_DATE_EPOCH") {
             metadata.insert(format!("source.date.epoch{suffix}"), epoch.as_bytes().to_vec());
         }
-        listed.push(json!({"ID": id, "Platform": platform}));
+        listed.push(json!({"ID": id, "Platform": oci(platform)}));
         refs.insert(id, built.result);
     }
     metadata.insert("refs.platforms".to_owned(), json!({"Platforms": listed}).to_string().into_bytes());
@@ -316,6 +326,15 @@ fn outcome(options: &Options, platforms: &[Platform], built: Vec<Built>) -> Outc
         None => Refs::None,
     };
     Outcome { refs, metadata }
+}
+
+/// A platform as OCI writes it.
+fn oci(platform: &Platform) -> serde_json::Value {
+    let mut value = json!({"architecture": platform.architecture, "os": platform.os});
+    if !platform.variant.is_empty() {
+        value["variant"] = json!(platform.variant);
+    }
+    value
 }
 
 #[cfg(test)]

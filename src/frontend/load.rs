@@ -10,7 +10,7 @@ use super::project::{Files, Project};
 use super::{Failure, Options, Request};
 use crate::bridge::{Bridge, Ref, Warning};
 use crate::diag::{Diagnostic, SourceFile};
-use crate::lower::LocalContext;
+use crate::lower::{self, LocalContext};
 use crate::manifest::{self, Manifest, ProjectPath, Service};
 
 /// A manifest and where it came from.
@@ -88,8 +88,8 @@ async fn manifest_file(
             .name(format!("[internal] load build definition from {name}"))
             .build(),
     };
-    let definition = state.marshal();
-    let digest = definition.digest().unwrap_or_default();
+    let definition = lower::marshal(&state);
+    let digest = definition.head().unwrap_or_default().to_owned();
     let result = bridge.solve(definition.to_pb(), &[]).await?;
     match bridge.read_file(&result, name).await {
         Ok(bytes) => Ok((SourceFile::new(name.as_str(), text(name, bytes)?), digest)),
@@ -152,7 +152,7 @@ async fn ignored(bridge: &dyn Bridge, options: &Options, context: &LocalContext)
         .differ(Differ::None)
         .name("[internal] load .dockerignore")
         .build();
-    let result = bridge.solve(source.marshal().to_pb(), &[]).await?;
+    let result = bridge.solve(lower::marshal(&source).to_pb(), &[]).await?;
     for name in names {
         match bridge.read_file(&result, name).await {
             Ok(bytes) => return Ok(ignore_patterns(&text(name, bytes)?)),
@@ -193,8 +193,8 @@ pub(super) async fn project(bridge: &dyn Bridge, loaded: &Loaded, service: &Serv
 
 async fn read(bridge: &dyn Bridge, context: &LocalContext, paths: &[ProjectPath]) -> Result<Files, Failure> {
     let what = paths.iter().map(ProjectPath::as_str).collect::<Vec<_>>().join(" ");
-    let source = crate::lower::narrowed(context, &what, paths);
-    let result = bridge.solve(source.marshal().to_pb(), &[]).await?;
+    let source = lower::narrowed(context, &what, paths);
+    let result = bridge.solve(lower::marshal(&source).to_pb(), &[]).await?;
     let one = |path: &ProjectPath| {
         let (path, result) = (path.clone(), result.clone());
         async move {
@@ -210,7 +210,7 @@ async fn read(bridge: &dyn Bridge, context: &LocalContext, paths: &[ProjectPath]
 
 /// Those of some paths that the repository does not have, or that .dockerignore leaves out.
 pub(super) async fn absent(bridge: &dyn Bridge, source: &State, paths: &[ProjectPath]) -> Result<Vec<ProjectPath>, Failure> {
-    let result: Ref = bridge.solve(source.marshal().to_pb(), &[]).await?;
+    let result: Ref = bridge.solve(lower::marshal(source).to_pb(), &[]).await?;
     let found = try_join_all(paths.iter().map(|path| bridge.exists(&result, path.as_str()))).await?;
     Ok(paths.iter().zip(found).filter(|(_, found)| !found).map(|(path, _)| path.clone()).collect())
 }

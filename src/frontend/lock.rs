@@ -60,7 +60,7 @@ pub(super) async fn packages(
         files: lower::narrowed(&loaded.context, &format!("{name}-requirements"), &files),
         at: project.at,
     };
-    let definition = lower::resolve(&inputs, cx).marshal();
+    let definition = lower::marshal(&lower::resolve(&inputs, cx));
     let result = bridge.solve(definition.to_pb(), caches).await?;
     let bytes = bridge.read_file(&result, LOCK_FILE).await?;
     let lock = SourceFile::new(format!("{name}/pylock.toml"), String::from_utf8_lossy(&bytes));

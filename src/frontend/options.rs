@@ -2,8 +2,9 @@
 //! and wrong is an error.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use buildkit_llb::{Network, Platform, ResolveMode};
+use buildkit_llb::{Network, Platform, ProxyEnv, ResolveMode};
 
 use super::Failure;
 use crate::bridge::CacheImport;
@@ -42,7 +43,7 @@ pub struct Options {
     /// Network of steps that use it.
     pub network: Network,
     /// Hosts to add to steps that use the network.
-    pub extra_hosts: Vec<(String, String)>,
+    pub extra_hosts: Vec<(String, IpAddr)>,
     /// A subrequest in place of a build.
     pub request: Option<String>,
     /// Name of the local source with the manifest.
@@ -99,10 +100,18 @@ impl Options {
     }
 
     /// Proxy settings among the build arguments, as Docker's clients pass them.
-    pub fn proxy(&self) -> BTreeMap<String, String> {
-        let known = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
-        let args = self.build_args.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
-        args.filter(|(name, _)| known.contains(&name.as_str())).collect()
+    pub fn proxy(&self) -> ProxyEnv {
+        let get = |name: &str| {
+            let found = self.build_args.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        ProxyEnv {
+            http_proxy: get("http_proxy"),
+            https_proxy: get("https_proxy"),
+            ftp_proxy: get("ftp_proxy"),
+            no_proxy: get("no_proxy"),
+            all_proxy: get("all_proxy"),
+        }
     }
 }
 
@@ -186,11 +195,12 @@ fn network(given: Option<String>, mistakes: &mut Diagnostics) -> Network {
     }
 }
 
-fn extra_hosts(given: Option<String>, mistakes: &mut Diagnostics) -> Vec<(String, String)> {
+fn extra_hosts(given: Option<String>, mistakes: &mut Diagnostics) -> Vec<(String, IpAddr)> {
     let mut hosts = Vec::new();
     for entry in given.iter().flat_map(|list| list.split(',')).filter(|entry| !entry.is_empty()) {
-        match entry.split_once('=') {
-            Some((host, ip)) => hosts.push((host.to_owned(), ip.to_owned())),
+        let parsed = entry.split_once('=').and_then(|(host, ip)| Some((host.to_owned(), ip.parse().ok()?)));
+        match parsed {
+            Some(host) => hosts.push(host),
             None => mistakes.push(
                 Diagnostic::error(format!("`{entry}` is not a host to add")).help("expected HOST=IP"),
             ),
@@ -231,7 +241,7 @@ mod tests {
         assert_eq!(options.cache_imports[0].attrs["ref"], "r.example/c");
         assert!(options.no_cache);
         assert_eq!(options.labels["a"], "b");
-        assert_eq!(options.proxy()["http_proxy"], "http://p.example");
+        assert_eq!(options.proxy().http_proxy, "http://p.example");
         assert_eq!(options.local_sessions["context"], "s");
     }
 

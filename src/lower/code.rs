@@ -2,7 +2,7 @@
 
 use buildkit_llb::{Copy, Differ, FileOp, Source, State};
 
-use super::context::{Context, EPOCH, LocalContext};
+use super::context::{Context, EPOCH_NANOS, LocalContext};
 use crate::manifest::ProjectPath;
 use crate::plan::{FileFrom, Plan};
 
@@ -12,12 +12,11 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
         return None;
     }
     let source = context_source(cx, &plan.service, &paths(plan));
-    let mut op = FileOp::on(on).mkdir(&plan.image.working_dir, 0o755, true, None).timestamp(EPOCH);
+    let mut op = FileOp::on(on).timestamp(EPOCH_NANOS).mkdir(&plan.image.working_dir, 0o755, true, None);
     for code in &plan.code {
         let from = if code.from.as_str() == "." { "/".to_owned() } else { format!("/{}", code.from) };
         op = op
-            .copy(Copy::from(&source, from, &code.to).dir_contents().create_dest_path().chown(0, 0))
-            .timestamp(EPOCH);
+            .copy(Copy::from(&source, from, &code.to).dir_contents().create_dest_path().chown(0, 0));
     }
     for file in &plan.files {
         let (state, from) = match &file.from {
@@ -34,8 +33,7 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
             }
         };
         op = op
-            .copy(Copy::from(&state, from, &file.to).create_dest_path().chown(0, 0).mode(file.mode.0))
-            .timestamp(EPOCH);
+            .copy(Copy::from(&state, from, &file.to).create_dest_path().chown(0, 0).mode(file.mode.0));
     }
     let at = plan.code.first().map_or(plan.at, |code| code.at);
     Some(cx.file_op(op, format!("[{}] code", plan.service), at))
@@ -80,9 +78,8 @@ pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> St
 pub(super) fn one_file(cx: &Context, path: &ProjectPath, name: &str) -> State {
     let source = context_source(cx, path.as_str(), std::slice::from_ref(path));
     let copy = Copy::from(&source, format!("/{path}"), format!("/{name}")).chown(0, 0).mode(0o644);
-    FileOp::on(State::scratch())
+    FileOp::on(State::scratch()).timestamp(EPOCH_NANOS)
         .copy(copy)
-        .timestamp(EPOCH)
         .name(format!("[wheels] {name}"))
         .build()
 }

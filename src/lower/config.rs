@@ -29,10 +29,10 @@ pub fn base_config(plan: &Plan, base: &[u8], platform: &Platform, labels: &BTree
 
 fn shaped(base: &[u8], platform: &Platform, created: Option<&str>, apply: impl FnOnce(&mut Map<String, Value>)) -> Vec<u8> {
     let mut image = serde_json::from_slice::<Map<String, Value>>(base).unwrap_or_default();
-    image.insert("architecture".to_owned(), json!(platform.architecture()));
-    image.insert("os".to_owned(), json!(platform.os()));
-    if !platform.variant().is_empty() {
-        image.insert("variant".to_owned(), json!(platform.variant()));
+    image.insert("architecture".to_owned(), json!(platform.architecture));
+    image.insert("os".to_owned(), json!(platform.os));
+    if !platform.variant.is_empty() {
+        image.insert("variant".to_owned(), json!(platform.variant));
     }
     image.remove("created");
     if let Some(created) = created {

@@ -1,13 +1,17 @@
 //! What lowering needs besides the plan: where things come from in this build, and what the engine can do.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use buildkit_llb::{Exec, FileOp, Network, Platform, Range, ResolveMode, SourceMap, State};
+use buildkit_llb::{Exec, FileOp, Network, Platform, ProxyEnv, Range, ResolveMode, SourceMap, State};
 
 use crate::diag::{SourceFile, Span};
 
 /// Time of everything that Wheelwright writes into layers, in seconds: 1980-01-01, the oldest a zip can hold.
 pub const EPOCH: i64 = 315_532_800;
+
+/// The same in nanoseconds, as file operations take it.
+pub(super) const EPOCH_NANOS: i64 = EPOCH * 1_000_000_000;
 
 /// The surroundings of one build on one platform.
 #[derive(Debug, Clone)]
@@ -39,9 +43,9 @@ pub struct Context {
     /// Network of steps that use it.
     pub network: Network,
     /// Hosts added to steps that use the network.
-    pub extra_hosts: Vec<(String, String)>,
+    pub extra_hosts: Vec<(String, IpAddr)>,
     /// Proxy settings for steps that use the network; in no cache key.
-    pub proxy: BTreeMap<String, String>,
+    pub proxy: ProxyEnv,
     /// Put in front of the names of cache mounts.
     pub cache_namespace: String,
     /// Package indexes besides the default one, as (name, address, is default).
@@ -75,7 +79,7 @@ impl Context {
             return Vec::new();
         }
         let (start, end) = (self.file.position(span.start), self.file.position(span.end));
-        let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         vec![Range::new(
             (number(start.line), number(start.column)),
             (number(end.line), number(end.column)),
@@ -94,10 +98,16 @@ impl Context {
         if self.no_cache { exec.ignore_cache() } else { exec }
     }
 
+    /// Finishes an exec and gives what it writes to `/out`, which it must mount as a tree to write to.
+    pub fn output(&self, exec: Exec, name: String, at: Span) -> State {
+        let handle = self.exec(exec, name, at).build();
+        handle.output("/out").unwrap_or_else(|missing| unreachable!("every such exec mounts /out: {missing}"))
+    }
+
     /// An exec that may use the network, with the engine's proxy and hosts.
     pub fn online(&self, exec: Exec) -> Exec {
         let exec = exec.network(self.network).proxy_env(self.proxy.clone());
-        self.extra_hosts.iter().fold(exec, |exec, (host, ip)| exec.extra_host(host, ip))
+        self.extra_hosts.iter().fold(exec, |exec, (host, ip)| exec.extra_host(host, *ip))
     }
 
     /// An exec with the base image's environment.
@@ -113,8 +123,8 @@ impl Context {
 
     /// A script as a file in a tree of its own, to be mounted: arguments stay readable and errors name lines.
     pub fn script(&self, files: &[(&str, &str)]) -> State {
-        let op = files.iter().fold(FileOp::on(State::scratch()), |op, (name, text)| {
-            op.mkfile(format!("/{name}"), 0o644, text.as_bytes().to_vec(), None).timestamp(EPOCH)
+        let op = files.iter().fold(FileOp::on(State::scratch()).timestamp(EPOCH_NANOS), |op, (name, text)| {
+            op.mkfile(format!("/{name}"), 0o644, text.as_bytes().to_vec(), None)
         });
         op.name("[internal] scripts").build()
     }

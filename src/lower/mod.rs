@@ -19,10 +19,15 @@ pub use context::{Context, EPOCH, LocalContext};
 pub use probe::{PROBE_FILE, probe};
 pub use resolve::{LOCK_FILE, ResolveInputs, resolve};
 
-use buildkit_llb::{State, merge};
+use buildkit_llb::{Definition, MarshalOptions, Merge, State};
 
 use crate::layers::Found;
 use crate::plan::Plan;
+
+/// A graph as BuildKit takes it.
+pub fn marshal(state: &State) -> Definition {
+    state.marshal(&MarshalOptions::default())
+}
 
 /// The file system of a service's image. `found` says where each of the plan's wheel layers comes from.
 pub fn image(plan: &Plan, found: &[Found], cx: &Context) -> State {
@@ -31,7 +36,7 @@ pub fn image(plan: &Plan, found: &[Found], cx: &Context) -> State {
         let layers = wheels::layers(plan, found, cx);
         let parts = std::iter::once(base).chain(layers).chain([venv::skeleton(plan, cx, State::scratch())]);
         let code = code::add(plan, cx, State::scratch());
-        return merge(parts.chain(code)).name(format!("[{}] image", plan.service));
+        return Merge::new(parts.chain(code)).name(format!("[{}] image", plan.service)).build();
     }
     let installed = wheels::install_into(plan, cx, base);
     let with_venv = venv::skeleton(plan, cx, installed);

@@ -27,5 +27,5 @@ pub fn probe(cx: &Context, root: Option<State>, minor: &str, at: Span) -> State 
         .mount(Mount::bind("/run/wheelwright", scripts).readonly())
         .mount(Mount::bind("/out", State::scratch()));
     let exec = cx.with_base_environment(exec);
-    cx.exec(exec, format!("[internal] look at the Python of {}", cx.image), at).build().output("/out")
+    cx.output(exec, format!("[internal] look at the Python of {}", cx.image), at)
 }

@@ -43,7 +43,7 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
     option("--format", "pylock.toml");
     option("--output-file", "/out/pylock.toml");
     option("--python", python);
-    if cx.platform.architecture() != cx.build_platform.architecture() {
+    if cx.platform.architecture != cx.build_platform.architecture {
         option("--python-version", &inputs.interpreter.version);
         option("--python-platform", &uv_platform(inputs.interpreter));
     }
@@ -64,7 +64,7 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
         .mount(Mount::bind("/run/wheelwright", uv(cx, inputs.root.clone(), python, inputs.at)).readonly())
         .mount(Mount::bind("/out", State::scratch()));
     let exec = with_uv_environment(cx, cx.online(cx.with_base_environment(exec)), inputs.interpreter);
-    cx.exec(exec, format!("[{}] resolve requirements", inputs.service), inputs.at).build().output("/out")
+    cx.output(exec, format!("[{}] resolve requirements", inputs.service), inputs.at)
 }
 
 /// A tree that holds `uv`, fetched by name and hash.
@@ -78,7 +78,7 @@ pub(super) fn uv(cx: &Context, root: State, python: &str, at: Span) -> State {
         .mount(Mount::bind("/out", State::scratch()))
         .mount(Mount::tmpfs("/tmp"));
     let exec = cx.online(cx.with_base_environment(exec));
-    cx.exec(exec, format!("[tools] fetch uv {UV_VERSION}"), at).build().output("/out")
+    cx.output(exec, format!("[tools] fetch uv {UV_VERSION}"), at)
 }
 
 /// uv's surroundings: a cache of its own, the system's certificates, and nothing from the network but packages.

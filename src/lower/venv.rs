@@ -1,8 +1,8 @@
 //! The venv's own files and the service's user: what is neither a package nor code.
 
-use buildkit_llb::{FileOp, State};
+use buildkit_llb::{FileOp, Owner, State};
 
-use super::context::{Context, EPOCH};
+use super::context::{Context, EPOCH_NANOS};
 use crate::plan::Plan;
 
 /// Adds them to a tree; on nothing they are a layer of a few hundred bytes.
@@ -14,21 +14,14 @@ pub(super) fn skeleton(plan: &Plan, cx: &Context, on: State) -> State {
     let config = format!(
         "home = {home}\nimplementation = CPython\ninclude-system-site-packages = false\n"
     );
-    let op = FileOp::on(on)
+    let op = FileOp::on(on).timestamp(EPOCH_NANOS)
         .mkdir(format!("{venv}/bin"), 0o755, true, None)
-        .timestamp(EPOCH)
         .mkdir(format!("{venv}/lib/python{minor}/site-packages"), 0o755, true, None)
-        .timestamp(EPOCH)
         .mkfile(format!("{venv}/pyvenv.cfg"), 0o644, config.into_bytes(), None)
-        .timestamp(EPOCH)
         .symlink(executable, format!("{venv}/bin/python"))
-        .timestamp(EPOCH)
         .symlink("python", format!("{venv}/bin/python3"))
-        .timestamp(EPOCH)
         .symlink("python", format!("{venv}/bin/python{minor}"))
-        .timestamp(EPOCH)
-        .symlink("lib", format!("{venv}/lib64"))
-        .timestamp(EPOCH);
+        .symlink("lib", format!("{venv}/lib64"));
     let op = account(plan, op);
     cx.file_op(op, format!("[{}] venv", plan.service), plan.at)
 }
@@ -38,11 +31,7 @@ fn account(plan: &Plan, op: FileOp) -> FileOp {
     let Some(account) = &plan.account else { return op };
     let Some(new) = &account.add else { return op };
     op.mkdir("/etc", 0o755, true, None)
-        .timestamp(EPOCH)
         .mkfile("/etc/passwd", 0o644, new.passwd.clone().into_bytes(), None)
-        .timestamp(EPOCH)
         .mkfile("/etc/group", 0o644, new.group.clone().into_bytes(), None)
-        .timestamp(EPOCH)
-        .mkdir(&new.home, 0o755, true, Some((account.uid, account.gid)))
-        .timestamp(EPOCH)
+        .mkdir(&new.home, 0o755, true, Owner::ids(account.uid, account.gid))
 }

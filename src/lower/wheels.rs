@@ -54,7 +54,7 @@ fn unpack(plan: &Plan, layer: &WheelLayer, cx: &Context, name: String) -> State 
     let exec = unwheel(plan, &layer.packages, "/out", cx)
         .root(State::scratch())
         .mount(Mount::bind("/out", State::scratch()));
-    cx.exec(exec, name, plan.at).build().output("/out")
+    cx.output(exec, name, plan.at)
 }
 
 /// All wheels at once onto the base, where the engine cannot merge.
@@ -123,5 +123,5 @@ fn build(plan: &Plan, index: usize, file: &Locked, cx: &Context) -> State {
     let exec = with_uv_environment(cx, cx.online(cx.with_base_environment(exec)), &plan.interpreter);
     let exec = settings.environment.iter().fold(exec, |exec, (name, value)| exec.env(name, value));
     let exec = exec.env("SOURCE_DATE_EPOCH", EPOCH.to_string());
-    cx.exec(exec, format!("[wheels] build {} {}", pick.name, pick.version), plan.at).build().output("/out")
+    cx.output(exec, format!("[wheels] build {} {}", pick.name, pick.version), plan.at)
 }
