@@ -1,4 +1,38 @@
 //! Wheelwright: a native BuildKit frontend for Python services.
+//!
+//! A manifest becomes an LLB graph and BuildKit builds it; no Dockerfile is written, read or generated. Data
+//! flows one way, and each module knows only those above it:
+//!
+//! | module | from | to |
+//! |---|---|---|
+//! | [`diag`] | mistakes with places | terminal text, BuildKit sources |
+//! | [`manifest`] | `wheelwright.yaml` | typed, spanned, validated values |
+//! | [`python`] | requirement files, locks, tags | the files to install |
+//! | [`plan`] | a service's part of all that | its steps, printable |
+//! | [`layers`] | packages | wheel layers: grouping, keys, who has them |
+//! | [`lower`] | a plan | an LLB graph (the only place that sees both) |
+//! | [`bridge`] | graphs | results: LLBBridge behind one trait, two transports |
+//! | [`frontend`] | what BuildKit asks | the pipeline of the above |
+//! | [`client`] | a command line | connection, session, solve, progress |
+//! | [`run`] | many services | bounded parallel builds |
+//! | [`report`] | events | terminal, plain, JSON |
+//! | [`cli`] | arguments | one file a command |
+//!
+//! The graph itself is package `buildkit-llb`, the wire format `buildkit-proto`, and what runs inside builds to
+//! lay wheels down is `unwheel`.
+//!
+//! Files: reads the manifest, `.dockerignore`, requirement files, locks and the listed code; writes nothing into
+//! the repository.
 
+pub mod bridge;
+pub mod cli;
 pub mod client;
+pub mod diag;
+pub mod frontend;
+pub mod layers;
+pub mod lower;
+pub mod manifest;
+pub mod plan;
+pub mod python;
 pub mod report;
+pub mod run;

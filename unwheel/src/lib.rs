@@ -1,1 +1,48 @@
-//! Python wheels as installed files.
+//! Python wheels as installed files, without Python and without a network.
+//!
+//! A wheel goes through three stages, each in files of its own:
+//!
+//! - **read**: [`archive`] opens the zip under a strict policy ([`entry_name`]), [`body`] streams and checks contents;
+//! - **plan**: [`wheel`] turns one archive into a sorted list of files to install ([`layout`], [`record`],
+//!   [`entry_points`], [`launcher`], [`names`]); [`plan`] joins several wheels and settles who owns a path;
+//! - **write**: a [`Sink`] takes directories and files in sorted order. [`Directory`] is the one that writes to
+//!   a file system; a sink that makes tar layers can be put in its place, and [`Body::raw`] gives it the deflate
+//!   stream as it lies in the wheel.
+//!
+//! What is installed equals, byte for byte, what `uv pip install` leaves in a virtual environment at the same
+//! path, apart from the `INSTALLER` file and its line in `RECORD`.
+//!
+//! Not supported: Windows and framework layouts, free-threaded interpreters, `wheel` versions other than 1,
+//! compression methods other than stored and deflate, compiling bytecode.
+
+mod archive;
+mod body;
+mod directory;
+mod entry_name;
+mod entry_points;
+mod error;
+mod install;
+mod launcher;
+mod layout;
+mod names;
+mod plan;
+mod record;
+mod sink;
+mod wheel;
+
+pub use body::{Body, Raw, RawMethod};
+pub use directory::Directory;
+pub use error::{Error, ErrorKind, Problem};
+pub use install::{InstalledWheel, Options, Report, install, wheels_in};
+pub use layout::{Layout, PythonVersion};
+pub use names::{WheelName, normalize};
+pub use plan::Plan;
+pub use sink::Sink;
+pub use wheel::{PlannedFile, Wheel};
+
+/// The time stamp of everything installed, in seconds since the Unix epoch: 1980-01-01T00:00:00Z, the
+/// earliest moment a zip archive can express, so that zipping an installed tree stays possible.
+pub const EPOCH: u64 = 315_532_800;
+
+/// What the `INSTALLER` file of every installed distribution says.
+pub const INSTALLER: &str = "wheelwright";

@@ -1,0 +1,1 @@
+"""The Discord bot's side: wake phrases and voice frames."""

@@ -1,0 +1,1 @@
+"""Classifies what was said."""

@@ -1,0 +1,2 @@
+frontend_reference() { echo "$REGISTRY/wheelwright/frontend:dev"; }
+ensure_frontend() { :; }

@@ -1,0 +1,95 @@
+//! A bridge that records what it is asked and answers from a script; for tests of pure logic only.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use buildkit_proto::{pb, rpc};
+
+use super::{Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, ResolvedImage, Warning};
+
+/// Answers from a script and keeps what was asked.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// What the engine says of itself.
+    pub engine: Engine,
+    /// Config of every image.
+    pub image_config: Vec<u8>,
+    /// Files that every result holds, by path with a leading `/`.
+    pub files: BTreeMap<String, Vec<u8>>,
+    log: Mutex<Log>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Log {
+    solved: Vec<(pb::Definition, Vec<CacheImport>)>,
+    warnings: Vec<Warning>,
+    outcome: Option<Result<Outcome, rpc::Status>>,
+}
+
+impl Recording {
+    fn log(&self) -> std::sync::MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The graphs that were handed over, with their cache imports.
+    pub fn solved(&self) -> Vec<(pb::Definition, Vec<CacheImport>)> {
+        self.log().solved.clone()
+    }
+
+    /// The warnings that were shown.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.log().warnings.clone()
+    }
+
+    /// How the build ended, once it has.
+    pub fn outcome(&self) -> Option<Result<Outcome, rpc::Status>> {
+        self.log().outcome.clone()
+    }
+}
+
+#[async_trait]
+impl Bridge for Recording {
+    async fn ping(&self) -> Result<Engine, BridgeError> {
+        Ok(self.engine.clone())
+    }
+
+    async fn resolve_image(&self, query: &ImageQuery) -> Result<ResolvedImage, BridgeError> {
+        let reference = format!("{}@sha256:{}", query.reference, "0".repeat(64));
+        Ok(ResolvedImage { reference, config: self.image_config.clone() })
+    }
+
+    async fn solve(&self, definition: pb::Definition, caches: &[CacheImport]) -> Result<Ref, BridgeError> {
+        let mut log = self.log();
+        log.solved.push((definition, caches.to_vec()));
+        Ok(Ref { id: format!("ref-{}", log.solved.len()) })
+    }
+
+    async fn evaluate(&self, _: &Ref) -> Result<(), BridgeError> {
+        Ok(())
+    }
+
+    async fn read_file(&self, _: &Ref, path: &str) -> Result<Vec<u8>, BridgeError> {
+        let path = format!("/{}", path.trim_start_matches('/'));
+        self.files.get(&path).cloned().ok_or_else(|| BridgeError::new(format!("open {path}: no such file or directory")))
+    }
+
+    async fn exists(&self, _: &Ref, path: &str) -> Result<bool, BridgeError> {
+        let path = format!("/{}", path.trim_start_matches('/'));
+        Ok(self.files.keys().any(|known| *known == path || known.starts_with(&format!("{path}/"))))
+    }
+
+    async fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, BridgeError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn warn(&self, warning: Warning) -> Result<(), BridgeError> {
+        self.log().warnings.push(warning);
+        Ok(())
+    }
+
+    async fn finish(&self, outcome: Result<Outcome, rpc::Status>) -> Result<(), BridgeError> {
+        self.log().outcome = Some(outcome);
+        Ok(())
+    }
+}

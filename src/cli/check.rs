@@ -1,0 +1,56 @@
+//! `wheelwright check`: everything that can be known of a project without an engine.
+
+use clap::Args;
+
+use super::plan::plans;
+use super::project::ProjectArgs;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::frontend::Failure;
+
+/// Check the manifest, the files it names, requirement files and locks
+///
+/// Nothing is built and no engine is needed. All mistakes are told at once.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// What a check found that is not an error.
+#[derive(Debug)]
+pub struct Checked {
+    /// Number of services.
+    pub services: usize,
+    /// Warnings.
+    pub warnings: Diagnostics,
+}
+
+/// Checks a project.
+pub fn run(args: &CheckArgs) -> Result<Checked, Failure> {
+    let opened = args.project.open()?;
+    let mut mistakes = Diagnostics::default();
+    for (name, service) in &opened.manifest.services {
+        match args.project.gather(&opened, service) {
+            Err(Failure::Mistakes(found)) => mistakes.extend(found),
+            Err(other) => return Err(other),
+            Ok(project) if project.lock.is_some() => {
+                if let Err(Failure::Mistakes(found)) = plans(&args.project, &opened, name, None) {
+                    mistakes.extend(found);
+                }
+            }
+            Ok(_) => {}
+        }
+        for path in crate::manifest::types::items(service.code.as_ref()) {
+            if !args.project.context.join(path.as_str()).exists() {
+                mistakes.push(
+                    Diagnostic::error(format!("`{}` is not in the repository", path.value))
+                        .at(&opened.file, path.span)
+                        .help("paths are relative to the repository's root"),
+                );
+            }
+        }
+    }
+    let services = opened.manifest.services.len();
+    let (services, _) = mistakes.unique().finish(Some(services))?;
+    Ok(Checked { services, warnings: opened.warnings })
+}

@@ -1,0 +1,123 @@
+//! `wheelwright plan`: what a build would do, printed without an engine where the service has a lock.
+
+use buildkit_llb::Platform;
+use clap::{Args, ValueEnum};
+
+use super::project::{Opened, ProjectArgs};
+use crate::diag::{Diagnostic, did_you_mean};
+use crate::frontend::{Failure, locked_picks};
+use crate::manifest::types::items;
+use crate::manifest::{PythonMinor, Service};
+use crate::diag::Spanned;
+use crate::plan::{self, Accounts, Inputs, Plan};
+use crate::python::Interpreter;
+
+/// Show what a build would do
+///
+/// Services with a lock are planned whole; the base's Python is assumed (the manifest's minor version, glibc 2.36),
+/// since no engine is asked. For services without a lock the packages are known only in the build.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Services to plan; all when none is named
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Platform to plan for
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Tree)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A tree for people
+    Tree,
+    /// JSON for programs
+    Json,
+}
+
+/// The text to print.
+pub fn run(args: &PlanArgs) -> Result<String, Failure> {
+    let opened = args.project.open()?;
+    let platform = args.platform.as_deref().map(platform).transpose()?;
+    let mut plans = Vec::new();
+    for name in names(args, &opened)? {
+        plans.push(self::plans(&args.project, &opened, name, platform.as_ref())?);
+    }
+    let plans = plans.into_iter().flatten().collect::<Vec<_>>();
+    Ok(match args.format {
+        Format::Tree => plans.iter().map(plan::tree).collect(),
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&plans).map_err(|error| Failure::Internal(error.to_string()))?;
+            format!("{text}\n")
+        }
+    })
+}
+
+fn names<'o>(args: &PlanArgs, opened: &'o Opened) -> Result<Vec<&'o Spanned<String>>, Failure> {
+    let known = || opened.manifest.services.iter().map(|(name, _)| name);
+    if args.services.is_empty() {
+        return Ok(known().collect());
+    }
+    let find = |asked: &String| {
+        known().find(|name| name.value == *asked).ok_or_else(|| {
+            let names = known().map(|name| name.value.as_str()).collect::<Vec<_>>();
+            Diagnostic::error(format!("there is no service `{asked}` in `{}`", opened.file.name()))
+                .maybe_help(did_you_mean(asked, names.iter().copied()))
+                .help(format!("known: {}", names.join(", ")))
+                .into()
+        })
+    };
+    args.services.iter().map(find).collect()
+}
+
+fn platform(text: &str) -> Result<Platform, Failure> {
+    text.parse().map_err(|error| Diagnostic::error(format!("`{text}` is not a platform")).help(format!("{error}")).into())
+}
+
+/// A service's plans: for the platform asked, else for each of the manifest's, else for linux/amd64.
+pub(super) fn plans(
+    project: &ProjectArgs,
+    opened: &Opened,
+    name: &Spanned<String>,
+    asked: Option<&Platform>,
+) -> Result<Vec<Plan>, Failure> {
+    let service = opened.manifest.service(name).cloned().unwrap_or_default();
+    let gathered = project.gather(opened, &service)?;
+    let named = items(opened.manifest.platforms.as_ref()).iter().filter_map(|text| text.parse().ok());
+    let platforms: Vec<Platform> = asked.cloned().map_or_else(|| named.collect(), |platform| vec![platform]);
+    let platforms = if platforms.is_empty() { vec![platform("linux/amd64")?] } else { platforms };
+    platforms.iter().map(|platform| one(opened, name, &service, &gathered, platform)).collect()
+}
+
+fn one(
+    opened: &Opened,
+    name: &Spanned<String>,
+    service: &Service,
+    project: &crate::frontend::Project,
+    platform: &Platform,
+) -> Result<Plan, Failure> {
+    let minor = opened.manifest.python.as_ref().map_or(PythonMinor { major: 3, minor: 11 }, |python| python.value);
+    let interpreter = Interpreter::assumed(minor, &platform.architecture);
+    let text = platform.to_string();
+    let packages = match &project.lock {
+        Some((path, lock)) => locked_picks(lock, path.parent(), service, &interpreter, &text)?,
+        None => Vec::new(),
+    };
+    let inputs = Inputs {
+        file: &opened.file,
+        manifest: &opened.manifest,
+        name,
+        service,
+        at: name.span,
+        platform: &text,
+        interpreter: &interpreter,
+        assumed: true,
+        accounts: &Accounts::default(),
+        packages,
+    };
+    Ok(plan::make(inputs)?)
+}

@@ -1,0 +1,69 @@
+//! The project as it is on disk, for commands that need no engine.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::diag::{Diagnostic, Diagnostics, SourceFile};
+use crate::frontend::{Failure, Project, no_manifest};
+use crate::manifest::{self, Manifest, Service};
+
+/// Where the project is.
+#[derive(Debug, Clone, Args)]
+pub struct ProjectArgs {
+    /// The manifest, relative to the context
+    #[arg(short, long, default_value = manifest::DEFAULT_FILE, value_name = "FILE")]
+    pub file: String,
+    /// The repository's root
+    #[arg(short = 'C', long, default_value = ".", value_name = "DIR")]
+    pub context: PathBuf,
+}
+
+/// A manifest read from disk.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its text.
+    pub file: SourceFile,
+    /// What it says.
+    pub manifest: Manifest,
+    /// What it could say better.
+    pub warnings: Diagnostics,
+}
+
+impl ProjectArgs {
+    /// Reads and checks the manifest.
+    pub fn open(&self) -> Result<Opened, Failure> {
+        let text = read(&self.context.join(&self.file), &self.file)?.ok_or_else(|| no_manifest(&self.file))?;
+        let file = SourceFile::new(self.file.as_str(), text);
+        let (manifest, warnings) = manifest::parse(&file)?;
+        Ok(Opened { file, manifest, warnings })
+    }
+
+    /// Reads the requirement files or the lock of a service.
+    pub fn gather(&self, opened: &Opened, service: &Service) -> Result<Project, Failure> {
+        let mut files = std::collections::BTreeMap::new();
+        loop {
+            match Project::gather(&opened.file, &opened.manifest, service, &files)? {
+                Ok(project) => return Ok(project),
+                Err(missing) => {
+                    for path in missing {
+                        let text = read(&self.context.join(path.as_str()), path.as_str())?;
+                        files.insert(path, text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A file's text; none when it is not there.
+fn read(path: &Path, name: &str) -> Result<Option<String>, Failure> {
+    match fs_err::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(Diagnostic::error(format!("`{name}` is not UTF-8")).into()),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Diagnostic::error(format!("`{name}` cannot be read: {error}")).into()),
+    }
+}

@@ -1,0 +1,119 @@
+//! What the engine says of a base image: digest, config, Python, users.
+
+use std::collections::BTreeMap;
+
+use buildkit_llb::{Platform, State};
+use serde::Deserialize;
+
+use super::Failure;
+use crate::bridge::{Bridge, BridgeError, CacheImport, ImageQuery, ResolvedImage};
+use crate::diag::{Diagnostic, SourceFile, Span};
+use crate::lower::{self, Context};
+use crate::plan::Accounts;
+use crate::python::Interpreter;
+use crate::python::interpreter::machine;
+
+/// Finds an image; one that cannot be had underlines where it is named.
+pub(super) async fn image(
+    bridge: &dyn Bridge,
+    query: &ImageQuery,
+    file: &SourceFile,
+    at: Span,
+) -> Result<ResolvedImage, Failure> {
+    bridge.resolve_image(query).await.map_err(|error: BridgeError| {
+        if error.is_unavailable() {
+            return Failure::from(error);
+        }
+        Diagnostic::error(format!("the image `{}` cannot be had: {error}", query.reference))
+            .at(file, at)
+            .help("check the name, the tag and your registry login")
+            .into()
+    })
+}
+
+/// The environment of an image's config.
+pub(super) fn environment(config: &[u8]) -> BTreeMap<String, String> {
+    let config = serde_json::from_slice::<serde_json::Value>(config).unwrap_or_default();
+    let list = config["config"]["Env"].as_array().cloned().unwrap_or_default();
+    let entries = list.iter().filter_map(serde_json::Value::as_str);
+    entries.filter_map(|entry| entry.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
+/// The image's users, read from the image itself: nothing runs, so any platform can be read.
+pub(super) async fn accounts(bridge: &dyn Bridge, root: &State, caches: &[CacheImport]) -> Result<Accounts, Failure> {
+    let result = bridge.solve(lower::marshal(root).to_pb(), caches).await?;
+    let read = |path: &'static str| {
+        let result = result.clone();
+        async move {
+            match bridge.read_file(&result, path).await {
+                Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+                Err(error) if error.is_not_found() => Ok(String::new()),
+                Err(error) => Err(Failure::from(error)),
+            }
+        }
+    };
+    let (passwd, group) = futures_util::try_join!(read("/etc/passwd"), read("/etc/group"))?;
+    Ok(Accounts { passwd, group })
+}
+
+/// The answer of the probe.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Found {
+    version: String,
+    implementation: String,
+    executable: String,
+    libc: String,
+    machine: String,
+}
+
+/// Asks the image for its Python, and when it has none, the image with its packages.
+pub(super) async fn interpreter(
+    bridge: &dyn Bridge,
+    cx: &Context,
+    rootfs: State,
+    wanted: &str,
+    at: Span,
+    caches: &[CacheImport],
+) -> Result<Interpreter, Failure> {
+    let ask = |root: Option<State>| async {
+        let probe = lower::probe(cx, root, wanted, at);
+        let result = bridge.solve(lower::marshal(&probe).to_pb(), caches).await?;
+        let bytes = bridge.read_file(&result, lower::PROBE_FILE).await?;
+        serde_json::from_slice::<Found>(&bytes).map_err(|error| {
+            Failure::Internal(format!("the Python of `{}` gave no readable answer: {error}", cx.image))
+        })
+    };
+    let mut found = ask(None).await?;
+    if found.version.is_empty() {
+        found = ask(Some(rootfs)).await?;
+    }
+    read_interpreter(found, cx, at)
+}
+
+fn read_interpreter(found: Found, cx: &Context, at: Span) -> Result<Interpreter, Failure> {
+    let wrong = |message: String, help: &str| Failure::from(Diagnostic::error(message).at(&cx.file, at).help(help));
+    if found.version.is_empty() {
+        return Err(wrong(
+            format!("`{}` has no Python", cx.image),
+            "use an image such as `python:3.11-slim`, or add `python3` and `python3-venv` to the base's `packages`",
+        ));
+    }
+    if found.implementation != "cpython" {
+        return Err(wrong(format!("`{}` has {}, not CPython", cx.image, found.implementation), "use a CPython image"));
+    }
+    let libc = found.libc.parse().map_err(|error| wrong(error, "images with glibc or musl are supported"))?;
+    let minor = found.version.parse().map_err(|error: String| wrong(error, "use a newer image"))?;
+    Ok(Interpreter {
+        minor,
+        libc,
+        executable: found.executable,
+        machine: machine_of(&cx.platform, &cx.build_platform, found.machine),
+        version: found.version,
+    })
+}
+
+/// The image of another platform has the same Python on another machine.
+fn machine_of(target: &Platform, asked: &Platform, found: String) -> String {
+    if target.architecture == asked.architecture { found } else { machine(&target.architecture).to_owned() }
+}

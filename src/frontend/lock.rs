@@ -1,0 +1,68 @@
+//! A service's packages: from its lock, or from what the resolve stage makes of its requirements.
+
+use std::collections::BTreeSet;
+
+use buildkit_llb::State;
+
+use super::load::Loaded;
+use super::{Failure, Project};
+use crate::bridge::{Bridge, CacheImport};
+use crate::diag::SourceFile;
+use crate::lower::{self, Context, LOCK_FILE, ResolveInputs};
+use crate::manifest::{ProjectPath, Service};
+use crate::python::choose::{Target, choose};
+use crate::python::{Interpreter, PackageName, Pick, pylock};
+
+/// Packages that a service builds from source even where wheels exist.
+pub(crate) fn from_source(service: &Service) -> BTreeSet<PackageName> {
+    let settings = service.wheels.iter().flatten();
+    let source = settings.filter(|(_, settings)| settings.source.as_ref().is_some_and(|source| source.value));
+    source.filter_map(|(name, _)| name.parse().ok()).collect()
+}
+
+/// What is installed on a target, from a lock's text.
+pub(crate) fn picks(
+    lock: &SourceFile,
+    folder: ProjectPath,
+    service: &Service,
+    interpreter: &Interpreter,
+    platform: &str,
+) -> Result<Vec<Pick>, Failure> {
+    let parsed = pylock::parse(lock)?;
+    let target = Target { interpreter, platform, from_source: &from_source(service), folder };
+    Ok(choose(lock, &parsed, &target)?)
+}
+
+/// The packages of a service, sorted by name; none when it has neither lock nor requirements.
+pub(super) async fn packages(
+    bridge: &dyn Bridge,
+    loaded: &Loaded,
+    (name, service): (&str, &Service),
+    project: &Project,
+    interpreter: &Interpreter,
+    (cx, rootfs): (&Context, State),
+    caches: &[CacheImport],
+) -> Result<Vec<Pick>, Failure> {
+    let platform = cx.platform.to_string();
+    if let Some((path, lock)) = &project.lock {
+        return picks(lock, path.parent(), service, interpreter, &platform);
+    }
+    if project.requirements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let files = project.files.iter().cloned().collect::<Vec<_>>();
+    let inputs = ResolveInputs {
+        service: name,
+        root: rootfs,
+        interpreter,
+        requirements: &project.requirements,
+        constraints: &project.constraints,
+        files: lower::narrowed(&loaded.context, &format!("{name}-requirements"), &files),
+        at: project.at,
+    };
+    let definition = lower::marshal(&lower::resolve(&inputs, cx));
+    let result = bridge.solve(definition.to_pb(), caches).await?;
+    let bytes = bridge.read_file(&result, LOCK_FILE).await?;
+    let lock = SourceFile::new(format!("{name}/pylock.toml"), String::from_utf8_lossy(&bytes));
+    picks(&lock, ProjectPath::root(), service, interpreter, &platform)
+}

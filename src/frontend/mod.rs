@@ -1,0 +1,71 @@
+//! The frontend: from what BuildKit asks to a result, over whichever bridge.
+//!
+//! Both doors run [`run`]: the frontend image over its standard streams, the command over its control connection.
+//! [`build`] is the pipeline; `load` reads the project, `base` asks the engine about the base, `requests` answers
+//! subrequests.
+
+mod base;
+mod build;
+mod failure;
+mod load;
+mod lock;
+mod options;
+mod project;
+mod requests;
+
+pub use failure::Failure;
+pub(crate) use load::no_manifest;
+pub(crate) use lock::picks as locked_picks;
+pub use options::Options;
+pub use project::{Missing, Project};
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use buildkit_proto::pb;
+use futures_util::FutureExt as _;
+
+use crate::bridge::{Bridge, BridgeError, Outcome};
+
+/// What BuildKit asks of a frontend.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Options by name, as clients send them.
+    pub opts: BTreeMap<String, String>,
+    /// The session of the caller.
+    pub session: String,
+    /// Where `unwheel` comes from.
+    pub tools: Tools,
+}
+
+/// Where the helper that execs mount comes from. Its content is hashed, so equal binaries share the cache.
+#[derive(Debug, Clone, Default)]
+pub enum Tools {
+    /// The frontend's own image.
+    Image(Box<pb::Definition>),
+    /// A local source of the client, with `unwheel` at its root.
+    Local(String),
+    /// None: graphs that unpack wheels cannot be made.
+    #[default]
+    None,
+}
+
+/// Runs a request and ends the build on the bridge. A panic becomes an error that the user sees. The result says
+/// whether the build ended well; the bridge knows already.
+pub async fn run(bridge: Arc<dyn Bridge>, request: Request) -> Result<(), Failure> {
+    let work = AssertUnwindSafe(answer(bridge.as_ref(), &request)).catch_unwind();
+    let outcome = work.await.unwrap_or_else(|panic| Err(Failure::panicked(panic.as_ref())));
+    let wire = outcome.as_ref().map(Clone::clone).map_err(Failure::status);
+    let ended: Result<(), BridgeError> = bridge.finish(wire).await;
+    outcome?;
+    Ok(ended?)
+}
+
+async fn answer(bridge: &dyn Bridge, request: &Request) -> Result<Outcome, Failure> {
+    let options = Options::parse(&request.opts)?;
+    match &options.request {
+        Some(name) => requests::answer(bridge, request, &options, name).await,
+        None => build::build(bridge, request, &options).await,
+    }
+}

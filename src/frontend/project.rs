@@ -1,0 +1,177 @@
+//! A project's files as far as they are known: a pure function from files to what is needed next.
+//!
+//! Requirement files name other files, so reading goes in rounds: whoever has the files (a disk, an engine) reads
+//! what is missing and asks again. No stage here reads anything itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
+use crate::manifest::types::items;
+use crate::manifest::{Manifest, ProjectPath, Service};
+use crate::python::requirements;
+
+/// Files of the repository that were read; none for those that are not there.
+pub(crate) type Files = BTreeMap<ProjectPath, Option<String>>;
+
+/// What has to be read before it can go on.
+pub(crate) type Missing = BTreeSet<ProjectPath>;
+
+/// What a service installs from, with every file it names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Project {
+    /// The lock, when the service has one.
+    pub lock: Option<(ProjectPath, SourceFile)>,
+    /// Requirement files in order: the base's, then the service's.
+    pub requirements: Vec<ProjectPath>,
+    /// Constraint files in order: the project's, the base's, the service's.
+    pub constraints: Vec<ProjectPath>,
+    /// All of these and the files that they name.
+    pub files: BTreeSet<ProjectPath>,
+    /// Where the requirements are listed in the manifest.
+    pub at: Span,
+}
+
+impl Project {
+    /// Gathers a service's files from those that were read: the project, or what to read next, or what is wrong.
+    pub fn gather(
+        manifest_file: &SourceFile,
+        manifest: &Manifest,
+        service: &Service,
+        files: &Files,
+    ) -> Result<Result<Self, Missing>, Diagnostics> {
+        let mut gather = Gather {
+            files,
+            missing: Missing::new(),
+            seen: BTreeSet::new(),
+            mistakes: Diagnostics::default(),
+        };
+        let project = gather.project(manifest_file, manifest, service);
+        if !gather.missing.is_empty() && !gather.mistakes.has_errors() {
+            return Ok(Err(gather.missing));
+        }
+        gather.mistakes.finish(Some(project)).map(|(project, _)| Ok(project))
+    }
+}
+
+struct Gather<'a> {
+    files: &'a Files,
+    missing: Missing,
+    seen: BTreeSet<ProjectPath>,
+    mistakes: Diagnostics,
+}
+
+impl Gather<'_> {
+    fn project(&mut self, file: &SourceFile, manifest: &Manifest, service: &Service) -> Project {
+        let base = service.base.as_ref().and_then(|name| manifest.base(&name.value));
+        if let Some(lock) = &service.lock {
+            let source = self.read(&lock.value, file, lock.span).map(|text| (lock.value.clone(), text));
+            return Project { lock: source, files: BTreeSet::from([lock.value.clone()]), at: lock.span, ..Project::default() };
+        }
+        let lists = [base.and_then(|base| base.requirements.as_ref()), service.requirements.as_ref()];
+        let requirements = lists.into_iter().flat_map(items).collect::<Vec<_>>();
+        let constraints = [
+            manifest.constraints.as_ref(),
+            base.and_then(|base| base.constraints.as_ref()),
+            service.constraints.as_ref(),
+        ];
+        let constraints = constraints.into_iter().flat_map(items).collect::<Vec<_>>();
+        let wanted = if requirements.is_empty() { Vec::new() } else { [requirements.clone(), constraints.clone()].concat() };
+        for path in wanted {
+            self.visit(&path.value, file, path.span, &mut Vec::new());
+        }
+        Project {
+            lock: None,
+            at: service.requirements.as_ref().map_or_else(|| requirements.first().map_or(Span::default(), |p| p.span), |list| list.span),
+            requirements: unique(requirements.iter().map(|path| &path.value)),
+            constraints: unique(constraints.iter().map(|path| &path.value)),
+            files: std::mem::take(&mut self.seen),
+        }
+    }
+
+    /// Reads a requirement file and those it names, depth first; `path` is the way here, to see circles.
+    fn visit(&mut self, at: &ProjectPath, named_in: &SourceFile, span: Span, way: &mut Vec<ProjectPath>) {
+        if way.contains(at) {
+            let circle = way.iter().chain([at]).map(ProjectPath::as_str).collect::<Vec<_>>().join(" -> ");
+            self.mistakes.push(
+                Diagnostic::error(format!("`{at}` includes itself: {circle}"))
+                    .at(named_in, span)
+                    .help("remove one of the `-r` lines of the circle"),
+            );
+            return;
+        }
+        if !self.seen.insert(at.clone()) {
+            return;
+        }
+        let Some(file) = self.read(at, named_in, span) else { return };
+        let (includes, mistakes) = requirements::includes(&file, at);
+        mistakes.into_iter().for_each(|mistake| self.mistakes.push(mistake));
+        way.push(at.clone());
+        for include in includes {
+            // A file on the way is looked at again, so that the circle is seen.
+            if way.contains(&include.path) || !self.seen.contains(&include.path) {
+                self.visit(&include.path, &file, include.span, way);
+            }
+        }
+        way.pop();
+    }
+
+    fn read(&mut self, path: &ProjectPath, named_in: &SourceFile, span: Span) -> Option<SourceFile> {
+        match self.files.get(path) {
+            Some(Some(text)) => Some(SourceFile::new(path.as_str(), text.as_str())),
+            Some(None) => {
+                self.mistakes.push(
+                    Diagnostic::error(format!("`{path}` is not there"))
+                        .at(named_in, span)
+                        .label("named here")
+                        .help("paths are relative to the repository's root; see also `.dockerignore`"),
+                );
+                None
+            }
+            None => {
+                self.missing.insert(path.clone());
+                None
+            }
+        }
+    }
+}
+
+fn unique<'a>(paths: impl Iterator<Item = &'a ProjectPath>) -> Vec<ProjectPath> {
+    let mut seen = BTreeSet::new();
+    paths.filter(|path| seen.insert((*path).clone())).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest;
+
+    fn gather(files: &[(&str, &str)]) -> Result<Result<Vec<String>, Missing>, Vec<String>> {
+        let text = "bases: {b: {image: x, requirements: [base.txt]}}\nservices:\n  s: {base: b, requirements: [s/r.txt], command: [x]}\n";
+        let file = SourceFile::new("wheelwright.yaml", text);
+        let manifest = manifest::parse(&file).unwrap().0;
+        let files = ["base.txt", "s/r.txt", "s/more.txt"]
+            .iter()
+            .map(|name| (name.parse().unwrap(), None))
+            .chain(files.iter().map(|(name, text)| (name.parse().unwrap(), Some((*text).to_owned()))))
+            .collect::<Files>();
+        Project::gather(&file, &manifest, manifest.service("s").unwrap(), &files)
+            .map(|found| found.map(|project| project.files.iter().map(ToString::to_string).collect()))
+            .map_err(|mistakes| mistakes.iter().map(Diagnostic::summary).collect())
+    }
+
+    #[test]
+    fn named_files_are_asked_for_in_rounds() {
+        let next = gather(&[("base.txt", "a"), ("s/r.txt", "-r other.txt")]).unwrap().unwrap_err();
+        assert_eq!(next.iter().map(ProjectPath::as_str).collect::<Vec<_>>(), ["s/other.txt"]);
+        let all = gather(&[("base.txt", "a"), ("s/r.txt", "-r more.txt\n-r ../base.txt"), ("s/more.txt", "")]);
+        assert_eq!(all.unwrap().unwrap(), ["base.txt", "s/more.txt", "s/r.txt"]);
+    }
+
+    #[test]
+    fn missing_files_and_circles_are_named_where_they_are_named() {
+        let mistakes = gather(&[("base.txt", "-r s/r.txt"), ("s/r.txt", "x\n-r ../base.txt")]).unwrap_err();
+        assert_eq!(mistakes, ["s/r.txt:2:1: `base.txt` includes itself: base.txt -> s/r.txt -> base.txt"]);
+        let mistakes = gather(&[("base.txt", "-r s/more.txt"), ("s/r.txt", "")]).unwrap_err();
+        assert_eq!(mistakes, ["base.txt:1:1: `s/more.txt` is not there"]);
+    }
+}

@@ -1,0 +1,40 @@
+//! Wheel layers: which wheels share a layer, the key of each layer, and who already has it.
+//!
+//! A layer's key is made of its wheels' digests, the venv's path, the interpreter's minor version and the layout
+//! version, and of nothing else, so a patched base image or a new release rebuilds none.
+
+mod group;
+mod key;
+mod provider;
+
+pub use group::{Budget, group};
+pub use key::{LAYOUT, LayerKey};
+pub use provider::{Found, GraphProvider, Provider, find};
+
+use serde::Serialize;
+
+/// One layer of wheels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WheelLayer {
+    /// What it is made of.
+    pub key: LayerKey,
+    /// Why these wheels are together, for people.
+    pub reason: Reason,
+    /// Indices into the plan's packages, ascending.
+    pub packages: Vec<usize>,
+    /// Bytes of the files it is made from; zero where the lock does not say.
+    pub bytes: u64,
+}
+
+/// Why wheels are in one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reason {
+    /// Large enough to be a layer of its own.
+    Heavy,
+    /// Light: grouped by a hash of the name.
+    Light {
+        /// Number of the group.
+        bucket: u32,
+    },
+}

@@ -1,0 +1,97 @@
+//! The code layer: only the listed paths, from a local source narrowed to them, owned by root, never an exec.
+
+use buildkit_llb::{Copy, Differ, FileOp, Source, State};
+
+use super::context::{Context, EPOCH_NANOS, LocalContext};
+use crate::manifest::ProjectPath;
+use crate::plan::{FileFrom, Plan};
+
+/// Adds code and files to a tree; nothing when the service has neither.
+pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
+    if plan.code.is_empty() && plan.files.is_empty() && plan.image.working_dir == "/" {
+        return None;
+    }
+    let source = context_source(cx, &plan.service, &paths(plan));
+    let mut op = FileOp::on(on).timestamp(EPOCH_NANOS).mkdir(&plan.image.working_dir, 0o755, true, None);
+    for code in &plan.code {
+        let from = if code.from.as_str() == "." { "/".to_owned() } else { format!("/{}", code.from) };
+        op = op
+            .copy(Copy::from(&source, from, &code.to).dir_contents().create_dest_path().chown(0, 0));
+    }
+    for file in &plan.files {
+        let (state, from) = match &file.from {
+            FileFrom::Path(path) => (source.clone(), format!("/{path}")),
+            FileFrom::Url { url, sha256 } => {
+                let fetched = Source::http(url)
+                    .checksum(sha256.to_string())
+                    .filename("file")
+                    .perm(0o644)
+                    .name(format!("[{}] download {}", plan.service, file.to))
+                    .location(&cx.sources, cx.ranges(file.at))
+                    .build();
+                (fetched, "/file".to_owned())
+            }
+        };
+        op = op
+            .copy(Copy::from(&state, from, &file.to).create_dest_path().chown(0, 0).mode(file.mode.0));
+    }
+    let at = plan.code.first().map_or(plan.at, |code| code.at);
+    Some(cx.file_op(op, format!("[{}] code", plan.service), at))
+}
+
+/// The paths of the repository that a service's image holds.
+pub fn paths(plan: &Plan) -> Vec<ProjectPath> {
+    let files = plan.files.iter().filter_map(|file| match &file.from {
+        FileFrom::Path(path) => Some(path.clone()),
+        FileFrom::Url { .. } => None,
+    });
+    plan.code.iter().map(|code| code.from.clone()).chain(files).collect()
+}
+
+/// The repository narrowed to the paths of a service.
+pub fn context_source(cx: &Context, what: &str, paths: &[ProjectPath]) -> State {
+    narrowed(&cx.context, what, paths)
+}
+
+/// The repository narrowed to some paths. `what` keeps the engine's snapshots of different sets apart: files
+/// outside a set would be removed and sent again.
+pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> State {
+    if let Some(state) = &context.state {
+        return state.clone();
+    }
+    let mut local = Source::local(&context.name)
+        .session_id(&context.session)
+        .exclude_patterns(context.excludes.clone())
+        .shared_key_hint(format!("{}-{what}{}", context.name, context.shared_key))
+        .differ(Differ::Metadata)
+        .name(format!("[internal] load {what} from the build context"));
+    let mut include = paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+    include.sort();
+    include.dedup();
+    if !include.iter().any(|path| path == ".") {
+        local = local.include_patterns(include.iter().map(|path| escape(path)));
+    }
+    local.build()
+}
+
+/// One file of the repository in a tree of its own, under a name.
+pub(super) fn one_file(cx: &Context, path: &ProjectPath, name: &str) -> State {
+    let source = context_source(cx, path.as_str(), std::slice::from_ref(path));
+    let copy = Copy::from(&source, format!("/{path}"), format!("/{name}")).chown(0, 0).mode(0o644);
+    FileOp::on(State::scratch()).timestamp(EPOCH_NANOS)
+        .copy(copy)
+        .name(format!("[wheels] {name}"))
+        .build()
+}
+
+/// Paths are names, not patterns.
+fn escape(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len());
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '!') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}

@@ -1,0 +1,44 @@
+//! A plan to a graph: the only stage that knows both.
+//!
+//! One file a part of the image; [`image`] puts them together. Every vertex carries a short name for progress and
+//! the place in the manifest that asked for it, so a failing step underlines the manifest.
+
+mod base;
+mod code;
+mod config;
+mod context;
+mod probe;
+mod resolve;
+mod venv;
+mod wheels;
+
+pub use base::{rootfs, stand_rootfs};
+pub use code::{context_source, narrowed, paths as context_paths};
+pub use config::{base_config, config};
+pub use context::{Context, EPOCH, LocalContext};
+pub use probe::{PROBE_FILE, probe};
+pub use resolve::{LOCK_FILE, ResolveInputs, resolve};
+
+use buildkit_llb::{Definition, MarshalOptions, Merge, State};
+
+use crate::layers::Found;
+use crate::plan::Plan;
+
+/// A graph as BuildKit takes it.
+pub fn marshal(state: &State) -> Definition {
+    state.marshal(&MarshalOptions::default())
+}
+
+/// The file system of a service's image. `found` says where each of the plan's wheel layers comes from.
+pub fn image(plan: &Plan, found: &[Found], cx: &Context) -> State {
+    let base = rootfs(plan, cx);
+    if cx.merge {
+        let layers = wheels::layers(plan, found, cx);
+        let parts = std::iter::once(base).chain(layers).chain([venv::skeleton(plan, cx, State::scratch())]);
+        let code = code::add(plan, cx, State::scratch());
+        return Merge::new(parts.chain(code)).name(format!("[{}] image", plan.service)).build();
+    }
+    let installed = wheels::install_into(plan, cx, base);
+    let with_venv = venv::skeleton(plan, cx, installed);
+    code::add(plan, cx, with_venv.clone()).unwrap_or(with_venv)
+}

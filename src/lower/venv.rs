@@ -1,0 +1,37 @@
+//! The venv's own files and the service's user: what is neither a package nor code.
+
+use buildkit_llb::{FileOp, Owner, State};
+
+use super::context::{Context, EPOCH_NANOS};
+use crate::plan::Plan;
+
+/// Adds them to a tree; on nothing they are a layer of a few hundred bytes.
+pub(super) fn skeleton(plan: &Plan, cx: &Context, on: State) -> State {
+    let venv = &plan.venv;
+    let minor = plan.interpreter.minor.to_string();
+    let executable = &plan.interpreter.executable;
+    let home = executable.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let config = format!(
+        "home = {home}\nimplementation = CPython\ninclude-system-site-packages = false\n"
+    );
+    let op = FileOp::on(on).timestamp(EPOCH_NANOS)
+        .mkdir(format!("{venv}/bin"), 0o755, true, None)
+        .mkdir(format!("{venv}/lib/python{minor}/site-packages"), 0o755, true, None)
+        .mkfile(format!("{venv}/pyvenv.cfg"), 0o644, config.into_bytes(), None)
+        .symlink(executable, format!("{venv}/bin/python"))
+        .symlink("python", format!("{venv}/bin/python3"))
+        .symlink("python", format!("{venv}/bin/python{minor}"))
+        .symlink("lib", format!("{venv}/lib64"));
+    let op = account(plan, op);
+    cx.file_op(op, format!("[{}] venv", plan.service), plan.at)
+}
+
+/// A user without a shell: two files and a home, no exec.
+fn account(plan: &Plan, op: FileOp) -> FileOp {
+    let Some(account) = &plan.account else { return op };
+    let Some(new) = &account.add else { return op };
+    op.mkdir("/etc", 0o755, true, None)
+        .mkfile("/etc/passwd", 0o644, new.passwd.clone().into_bytes(), None)
+        .mkfile("/etc/group", 0o644, new.group.clone().into_bytes(), None)
+        .mkdir(&new.home, 0o755, true, Owner::ids(account.uid, account.gid))
+}

@@ -1,0 +1,39 @@
+//! The manifest: `wheelwright.yaml` as typed, spanned, validated values.
+//!
+//! Text goes one way: [`yaml`] makes a tree that knows where everything stands, `decode` turns it into
+//! [`types`], `inherit` applies `defaults` and `extends`, `validate` checks what spans several places. All
+//! mistakes of a file are reported together.
+
+mod decode;
+mod fields;
+mod inherit;
+mod scalar;
+pub mod schema;
+pub mod types;
+mod validate;
+pub mod yaml;
+
+pub use scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
+pub use types::{
+    Base, FileSource, FileSpec, HealthTest, Healthcheck, Index, List, Manifest, Service, Table, WheelSettings,
+};
+
+use crate::diag::{Diagnostics, SourceFile};
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "wheelwright.yaml";
+
+/// Reads a manifest's text: the manifest and its warnings, or everything that is wrong with it.
+pub fn parse(file: &SourceFile) -> Result<(Manifest, Diagnostics), Diagnostics> {
+    let root = yaml::parse(file).map_err(Diagnostics::from)?;
+    let mut diagnostics = Diagnostics::default();
+    let manifest = decode::manifest(file, &root, &mut diagnostics).map(|mut manifest| {
+        inherit::apply(file, &mut manifest, &mut diagnostics);
+        validate::check(file, &manifest, &mut diagnostics);
+        manifest
+    });
+    diagnostics.finish(manifest)
+}
+
+#[cfg(test)]
+mod tests;

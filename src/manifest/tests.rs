@@ -1,0 +1,96 @@
+//! The manifest as a user writes it, right and wrong.
+
+use super::*;
+use crate::diag::render_all;
+
+fn mistakes(text: &str) -> String {
+    match parse(&SourceFile::new("wheelwright.yaml", text)) {
+        Ok((_, warnings)) => format!("ok, {} warnings", warnings.iter().count()),
+        Err(mistakes) => render_all(&mistakes, false),
+    }
+}
+
+fn read(text: &str) -> Manifest {
+    parse(&SourceFile::new("wheelwright.yaml", text)).unwrap_or_else(|d| panic!("{}", render_all(&d, false))).0
+}
+
+const SMALL: &str = "
+name: voice
+python: 3.10
+bases:
+  web: {image: 'python:3.10-slim', packages: [libopus0], environment: {A: '1', B: '2'}}
+  ml: {extends: web, packages: ['...', libgomp1], environment: {B: '3'}}
+defaults: {user: app, code: [common]}
+services:
+  stt:
+    base: ml
+    code: ['...', ./services/stt/]
+    expose: [9000]
+    healthcheck: {test: [python, check.py], interval: 10s, retries: 6}
+    command: [python, -m, stt]
+";
+
+#[test]
+fn values_are_typed_and_inherited() {
+    let manifest = read(SMALL);
+    assert_eq!(manifest.python.as_ref().unwrap().to_string(), "3.10");
+    let ml = manifest.base("ml").unwrap();
+    assert_eq!(ml.packages.as_ref().unwrap().values().collect::<Vec<_>>(), ["libopus0", "libgomp1"]);
+    let environment = ml.environment.as_ref().unwrap();
+    assert_eq!(environment.iter().map(|(k, v)| format!("{}={}", k.value, v.value)).collect::<Vec<_>>(), ["A=1", "B=3"]);
+    let stt = manifest.service("stt").unwrap();
+    assert_eq!(stt.code.as_ref().unwrap().values().map(ProjectPath::as_str).collect::<Vec<_>>(), ["common", "services/stt"]);
+    assert_eq!(stt.user.as_ref().unwrap().value, User::Name("app".to_owned()));
+    assert_eq!(stt.healthcheck.as_ref().unwrap().test.0, ["CMD", "python", "check.py"]);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    insta::assert_snapshot!(mistakes("
+bases:
+  web: {imgae: python:3.11-slim}
+services:
+  api:
+    base: wbe
+    code: [../secrets]
+    expose: [http]
+    user: true
+    command: python -m api
+"));
+}
+
+#[test]
+fn yaml_mistakes_have_a_place() {
+    insta::assert_snapshot!(mistakes("services:\n  api: [unclosed\n"));
+    insta::assert_snapshot!(mistakes("name: a\nservices: {}\nname: b\n"));
+    insta::assert_snapshot!(mistakes(""));
+}
+
+#[test]
+fn circles_of_bases_are_shown() {
+    insta::assert_snapshot!(mistakes("
+bases:
+  a: {extends: b}
+  b: {extends: a}
+services:
+  api: {base: a, command: [x]}
+"));
+}
+
+#[test]
+fn keys_of_later_versions_are_not_ignored() {
+    assert!(mistakes("services: {a: {image: x, command: [x], run: [ls]}}").contains("unknown key `run`"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,200}") {
+        let _ = parse(&SourceFile::new("f", text));
+    }
+
+    #[test]
+    fn no_broken_manifest_panics(cut in 0..SMALL.len(), insert in "[\\[\\]{}:,'\"\\n &*!|>é-]{0,4}") {
+        let text = format!("{}{insert}{}", &SMALL[..cut], &SMALL[cut..]);
+        let _ = parse(&SourceFile::new("f", text));
+    }
+}

@@ -1,0 +1,187 @@
+//! What a single value cannot tell: references, required keys, combinations.
+
+use super::types::{Base, List, Manifest, Service, items};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned, did_you_mean};
+
+/// Checks an effective manifest (after `inherit`).
+pub(super) fn check(file: &SourceFile, manifest: &Manifest, diagnostics: &mut Diagnostics) {
+    let mut check = Check { file, diagnostics };
+    check.names(manifest);
+    check.platforms(manifest);
+    check.not_yet(manifest);
+    for (name, base) in &manifest.bases {
+        check.base(name, base);
+    }
+    for (name, service) in &manifest.services {
+        check.service(manifest, name, service);
+    }
+}
+
+struct Check<'a> {
+    file: &'a SourceFile,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Check<'_> {
+    fn error(&mut self, span: Span, message: String, help: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(message).at(self.file, span).help(help));
+    }
+
+    fn names(&mut self, manifest: &Manifest) {
+        if manifest.services.is_empty() {
+            let message = "the manifest declares no services";
+            self.error(Span::default(), message.to_owned(), "add at least one under `services:`");
+        }
+        let services = manifest.services.iter().map(|(name, _)| ("service", name));
+        let bases = manifest.bases.iter().map(|(name, _)| ("base", name));
+        let project = manifest.name.iter().map(|name| ("project", name));
+        for (what, name) in services.chain(bases).chain(project) {
+            if !is_name(name) {
+                let message = format!("`{}` cannot be the name of a {what}", name.value);
+                self.error(name.span, message, "names hold lowercase letters, digits, `.`, `_` and `-`");
+            }
+        }
+    }
+
+    fn platforms(&mut self, manifest: &Manifest) {
+        for platform in items(manifest.platforms.as_ref()) {
+            if let Err(error) = platform.parse::<buildkit_llb::Platform>() {
+                let message = format!("`{}` is not a platform", platform.value);
+                self.error(platform.span, message, error.to_string());
+            }
+        }
+    }
+
+    /// Keys that are part of the manifest but not of this version say so; nothing is silently ignored.
+    fn not_yet(&mut self, manifest: &Manifest) {
+        let mut later = |span: Span, key: &str| {
+            self.diagnostics.push(
+                Diagnostic::error(format!("`{key}` is not supported by this version"))
+                    .at(self.file, span)
+                    .help("remove it for now"),
+            );
+        };
+        for index in manifest.indexes.iter().flatten() {
+            if let Some(only) = &index.only {
+                later(only.span, "indexes.only");
+            }
+        }
+        if let Some(store) = &manifest.wheel_store {
+            self.diagnostics.push(
+                Diagnostic::warning("`wheel_store` is not used by this version; wheel layers come from the graph")
+                    .at(self.file, store.span),
+            );
+        }
+    }
+
+    fn base(&mut self, name: &Spanned<String>, base: &Base) {
+        match &base.image {
+            None if base.extends.is_none() => {
+                let message = format!("base `{}` names no image", name.value);
+                self.error(name.span, message, "add `image: python:3.11-slim`, or `extends:` another base");
+            }
+            Some(image) => self.image(image),
+            None => {}
+        }
+        self.packages(base.packages.as_ref());
+        self.packages(base.build_packages.as_ref());
+    }
+
+    fn service(&mut self, manifest: &Manifest, name: &Spanned<String>, service: &Service) {
+        self.stands_on(manifest, name, service);
+        if let (Some(lock), Some(requirements)) = (&service.lock, &service.requirements) {
+            self.diagnostics.push(
+                Diagnostic::error(format!("service `{}` has both a lock and requirements", name.value))
+                    .at(self.file, lock.span)
+                    .related(requirements.span, "requirements given here")
+                    .help("keep `lock`, or keep `requirements`"),
+            );
+        }
+        self.packages(service.packages.as_ref());
+        self.packages(service.build_packages.as_ref());
+        self.absolute(service.working_dir.as_ref(), "working_dir");
+        for volume in items(service.volumes.as_ref()) {
+            self.absolute(Some(volume), "volumes");
+        }
+        for file in service.files.iter().flatten() {
+            self.absolute(Some(&file.target), "target");
+        }
+        for (variable, _) in service.environment.iter().flatten() {
+            if variable.is_empty() || variable.contains(['=', '\0', ' ']) {
+                let message = format!("`{}` is not a name of an environment variable", variable.value);
+                self.error(variable.span, message, "names hold letters, digits and `_`");
+            }
+        }
+        let runs = items(service.command.as_ref()).len() + items(service.entrypoint.as_ref()).len();
+        if runs == 0 {
+            self.diagnostics.push(
+                Diagnostic::warning(format!("service `{}` has no command", name.value))
+                    .at(self.file, name.span)
+                    .help("the base image's own command will run; add `command: [python, -m, …]`"),
+            );
+        }
+    }
+
+    fn stands_on(&mut self, manifest: &Manifest, name: &Spanned<String>, service: &Service) {
+        match (&service.base, &service.image) {
+            (Some(base), None) if manifest.base(&base.value).is_none() => {
+                let known = manifest.bases.iter().map(|(name, _)| name.value.as_str());
+                let listed = known.clone().collect::<Vec<_>>().join(", ");
+                let help = did_you_mean(base, known).unwrap_or_else(|| match listed.as_str() {
+                    "" => "no bases are declared; add one under `bases:`".to_owned(),
+                    listed => format!("declared bases: {listed}"),
+                });
+                self.diagnostics.push(
+                    Diagnostic::error(format!("service `{}` stands on `{}`, which is not declared", name.value, base.value))
+                        .at(self.file, base.span)
+                        .label("no base with this name")
+                        .help(help),
+                );
+            }
+            (Some(_), None) => {}
+            (None, Some(image)) => self.image(image),
+            (Some(base), Some(image)) => self.diagnostics.push(
+                Diagnostic::error(format!("service `{}` has both a base and an image", name.value))
+                    .at(self.file, image.span)
+                    .related(base.span, "base given here")
+                    .help("keep one of them"),
+            ),
+            (None, None) => {
+                let message = format!("service `{}` stands on nothing", name.value);
+                self.error(name.span, message, "add `base:` with a name from `bases:`, or `image:`");
+            }
+        }
+    }
+
+    fn image(&mut self, image: &Spanned<String>) {
+        let wrong = image.is_empty() || image.contains(char::is_whitespace) || image.contains("://");
+        if wrong {
+            let message = format!("`{}` is not an image reference", image.value);
+            self.error(image.span, message, "expected something like `python:3.11-slim`");
+        }
+    }
+
+    fn packages(&mut self, packages: Option<&List<String>>) {
+        for package in items(packages) {
+            // `=` pins a version, `:` names an architecture, `/` a release; nothing may look like an option.
+            let allowed = |c: char| c.is_ascii_alphanumeric() || "+-.=:~/_<>".contains(c);
+            if package.is_empty() || package.starts_with('-') || !package.chars().all(allowed) {
+                let message = format!("`{}` is not the name of a system package", package.value);
+                self.error(package.span, message, "expected a name such as `libsndfile1`");
+            }
+        }
+    }
+
+    fn absolute(&mut self, path: Option<&Spanned<String>>, key: &str) {
+        let Some(path) = path else { return };
+        if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            let message = format!("`{}` is not an absolute path", path.value);
+            self.error(path.span, message, format!("`{key}` is a path in the image, such as `/app`"));
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed)
+}

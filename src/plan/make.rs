@@ -1,0 +1,159 @@
+//! A service's part of the manifest, its interpreter and its packages to a plan.
+
+use super::account::Accounts;
+use super::{BasePlan, BuildPlan, CodePlan, FileFrom, FilePlan, Plan, VENV, image};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
+use crate::layers::{Budget, group};
+use crate::manifest::types::items;
+use crate::manifest::{Base, FileSource, List, Manifest, Mode, Service};
+use crate::python::{Artifact, Interpreter, PackageName, Pick};
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The manifest's text, for messages.
+    pub file: &'a SourceFile,
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// Name of the service.
+    pub name: &'a str,
+    /// What it says.
+    pub service: &'a Service,
+    /// Where it is declared.
+    pub at: Span,
+    /// Platform, such as linux/amd64.
+    pub platform: &'a str,
+    /// The base's interpreter.
+    pub interpreter: &'a Interpreter,
+    /// Whether nobody has looked at the base.
+    pub assumed: bool,
+    /// The base's users.
+    pub accounts: &'a Accounts,
+    /// What is installed, sorted by name.
+    pub packages: Vec<Pick>,
+}
+
+/// Plans a service; mistakes are those that need the packages or the interpreter to be seen.
+pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
+    let service = inputs.service;
+    let base = service.base.as_ref().and_then(|name| inputs.manifest.base(&name.value));
+    let mut mistakes = Diagnostics::default();
+    denied(&inputs, base, &mut mistakes);
+    python(&inputs, &mut mistakes);
+    let account = service.user.as_ref().map(|user| inputs.accounts.account(user));
+    let minor = inputs.interpreter.minor.to_string();
+    let layers = group(&inputs.packages, VENV, &minor, Budget::default());
+    let plan = Plan {
+        project: inputs.manifest.project().to_owned(),
+        service: inputs.name.to_owned(),
+        platform: inputs.platform.to_owned(),
+        base: stand(inputs.manifest, service),
+        interpreter: inputs.interpreter.clone(),
+        assumed: inputs.assumed,
+        venv: VENV.to_owned(),
+        builds: inputs.packages.iter().map(|pick| build_plan(pick, base, service)).collect(),
+        packages: inputs.packages,
+        layers,
+        image: image::settings(base, service, account.as_ref().map(|account| account.user.clone())),
+        account,
+        code: code(service),
+        files: files(service),
+        at: inputs.at,
+    };
+    mistakes.finish(Some(plan)).map(|(plan, _)| plan)
+}
+
+/// Packages that the base forbids.
+fn denied(inputs: &Inputs<'_>, base: Option<&Base>, mistakes: &mut Diagnostics) {
+    for denied in items(base.and_then(|base| base.deny.as_ref())) {
+        let Ok(name) = denied.parse::<PackageName>() else { continue };
+        if let Some(pick) = inputs.packages.iter().find(|pick| pick.name == name) {
+            mistakes.push(
+                Diagnostic::error(format!("service `{}` installs `{} {}`, which its base denies", inputs.name, pick.name, pick.version))
+                    .at(inputs.file, denied.span)
+                    .label("denied here")
+                    .help("remove it from the service's requirements, or put the service on another base"),
+            );
+        }
+    }
+}
+
+fn python(inputs: &Inputs<'_>, mistakes: &mut Diagnostics) {
+    let Some(wanted) = &inputs.manifest.python else { return };
+    if wanted.value != inputs.interpreter.minor && !inputs.assumed {
+        mistakes.push(
+            Diagnostic::error(format!("the base image has Python {}, the manifest says {}", inputs.interpreter.version, wanted.value))
+                .at(inputs.file, wanted.span)
+                .help("change `python:`, or use a base image with this Python"),
+        );
+    }
+}
+
+/// What a service stands on; known from the manifest alone.
+pub fn stand(manifest: &Manifest, service: &Service) -> BasePlan {
+    let base = service.base.as_ref().and_then(|name| manifest.base(&name.value));
+    let image = service.image.as_ref().or(base.and_then(|base| base.image.as_ref()));
+    let packages = base.and_then(|base| base.packages.as_ref());
+    let span = |list: Option<&List<String>>| list.map_or(Span::default(), |list| list.span);
+    BasePlan {
+        name: service.base.as_ref().map(|name| name.value.clone()),
+        image: image.map(|image| image.value.clone()).unwrap_or_default(),
+        packages: words(packages),
+        service_packages: words(service.packages.as_ref()),
+        image_at: image.map_or(Span::default(), |image| image.span),
+        packages_at: span(packages),
+        service_packages_at: span(service.packages.as_ref()),
+    }
+}
+
+fn build_plan(pick: &Pick, base: Option<&Base>, service: &Service) -> Option<BuildPlan> {
+    let Artifact::Source(_) = pick.artifact else { return None };
+    let named = |name: &str| name.parse::<PackageName>().is_ok_and(|name| name == pick.name);
+    let own = service.wheels.iter().flatten().find(|(name, _)| named(&name.value)).map(|(_, settings)| settings);
+    let lists = [
+        base.and_then(|base| base.build_packages.as_ref()),
+        service.build_packages.as_ref(),
+        own.and_then(|settings| settings.build_packages.as_ref()),
+    ];
+    let mut packages = lists.into_iter().flat_map(words).collect::<Vec<_>>();
+    packages.sort();
+    packages.dedup();
+    let environment = own.and_then(|settings| settings.environment.as_ref()).into_iter().flatten();
+    let mut environment =
+        environment.map(|(name, value)| (name.value.clone(), value.value.clone())).collect::<Vec<_>>();
+    environment.sort();
+    Some(BuildPlan { packages, environment })
+}
+
+fn code(service: &Service) -> Vec<CodePlan> {
+    let folder = service.working_dir().trim_end_matches('/');
+    items(service.code.as_ref())
+        .iter()
+        .map(|path| CodePlan {
+            from: path.value.clone(),
+            to: if path.as_str() == "." { format!("{folder}/") } else { format!("{folder}/{}", path.as_str()) },
+            at: path.span,
+        })
+        .collect()
+}
+
+fn files(service: &Service) -> Vec<FilePlan> {
+    service
+        .files
+        .iter()
+        .flatten()
+        .map(|file| FilePlan {
+            from: match &file.source {
+                FileSource::Url { url, sha256 } => FileFrom::Url { url: url.value.clone(), sha256: sha256.value.clone() },
+                FileSource::Path { source } => FileFrom::Path(source.value.clone()),
+            },
+            to: file.target.value.clone(),
+            mode: file.mode.as_ref().map_or(Mode(0o644), |mode| mode.value),
+            at: file.target.span,
+        })
+        .collect()
+}
+
+fn words(list: Option<&List<String>>) -> Vec<String> {
+    items(list).iter().map(|item| item.value.clone()).collect()
+}

@@ -1,0 +1,77 @@
+//! A plan as a tree for people.
+
+use std::fmt::Write as _;
+
+use super::{FileFrom, Plan};
+use crate::layers::{Reason, WheelLayer};
+use crate::python::Artifact;
+
+/// The plan as an indented tree, one step a line.
+pub fn tree(plan: &Plan) -> String {
+    let mut out = String::new();
+    let mut line = |depth: usize, text: String| {
+        let _ = writeln!(out, "{}{text}", "  ".repeat(depth));
+    };
+    line(0, format!("{} ({})", plan.service, plan.platform));
+    line(1, base(plan));
+    for (what, packages) in [("packages", &plan.base.packages), ("service packages", &plan.base.service_packages)] {
+        if !packages.is_empty() {
+            line(2, format!("{what}: {}", packages.join(" ")));
+        }
+    }
+    let assumed = if plan.assumed { ", assumed" } else { "" };
+    line(1, format!("python {} ({}{assumed}), venv {}", plan.interpreter.version, plan.interpreter.libc, plan.venv));
+    let wheels = plan.packages.len();
+    line(1, format!("{wheels} packages in {} layers, {}", plan.layers.len(), bytes(plan.layers.iter().map(|l| l.bytes).sum())));
+    for layer in &plan.layers {
+        line(2, describe(plan, layer));
+    }
+    for code in &plan.code {
+        line(1, format!("code {} -> {}", code.from, code.to));
+    }
+    for file in &plan.files {
+        let from = match &file.from {
+            FileFrom::Url { url, .. } => url.clone(),
+            FileFrom::Path(path) => path.to_string(),
+        };
+        line(1, format!("file {from} -> {}", file.to));
+    }
+    if let Some(account) = &plan.account {
+        line(1, format!("user {} ({}:{})", account.user, account.uid, account.gid));
+    }
+    let words = plan.image.entrypoint.iter().chain(&plan.image.command).flatten().cloned().collect::<Vec<_>>();
+    if !words.is_empty() {
+        line(1, format!("runs {}", words.join(" ")));
+    }
+    out
+}
+
+fn base(plan: &Plan) -> String {
+    match &plan.base.name {
+        Some(name) => format!("base {name}: {}", plan.base.image),
+        None => format!("image {}", plan.base.image),
+    }
+}
+
+fn describe(plan: &Plan, layer: &WheelLayer) -> String {
+    let names = layer.packages.iter().map(|index| {
+        let pick = &plan.packages[*index];
+        let built = if matches!(pick.artifact, Artifact::Source(_)) { " (built)" } else { "" };
+        format!("{} {}{built}", pick.name, pick.version)
+    });
+    let reason = match layer.reason {
+        Reason::Heavy => "heavy".to_owned(),
+        Reason::Light { bucket } => format!("light {bucket}"),
+    };
+    format!("{} {reason}, {}: {}", &layer.key.as_str()[..12], bytes(layer.bytes), names.collect::<Vec<_>>().join(", "))
+}
+
+/// A size for people: megabytes with one digit, smaller ones in kilobytes.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let tenths = |unit: u64| (bytes * 10 + unit / 2) / unit;
+    match bytes {
+        0 => "size unknown".to_owned(),
+        1..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        _ => format!("{}.{} MB", tenths(1_000_000) / 10, tenths(1_000_000) % 10),
+    }
+}

@@ -1,0 +1,16 @@
+//! What Python packaging says: names, requirement files, markers, tags, locks, and which file to install.
+//!
+//! Pure: nothing here reads a disk or asks a network. Sources: PEP 425, 440, 503, 508, 600, 656 and 751.
+
+pub mod choose;
+pub mod interpreter;
+pub mod name;
+pub mod pylock;
+pub mod requirements;
+pub mod tags;
+pub mod wheel_name;
+
+pub use choose::{Artifact, Location, Pick};
+pub use interpreter::{Interpreter, Libc};
+pub use name::PackageName;
+pub use pylock::Lock;

@@ -1,0 +1,97 @@
+//! `pylock.toml` (PEP 751): every package with its files, sizes and digests. The lock format of Wheelwright.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::diag::{Diagnostic, SourceFile, Span};
+
+/// A lock as written; keys that decide nothing here are left out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Lock {
+    /// Version of the format.
+    pub lock_version: Spanned<String>,
+    /// Python versions the lock is for.
+    pub requires_python: Option<Spanned<String>>,
+    /// The packages.
+    #[serde(default)]
+    pub packages: Vec<Package>,
+}
+
+/// One version of a package.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Package {
+    /// Name as written.
+    pub name: Spanned<String>,
+    /// Version; absent for some directories.
+    pub version: Option<String>,
+    /// When it is installed (PEP 508).
+    pub marker: Option<Spanned<String>>,
+    /// Python versions it is for.
+    pub requires_python: Option<Spanned<String>>,
+    /// Its wheels.
+    #[serde(default)]
+    pub wheels: Vec<File>,
+    /// Its source distribution.
+    pub sdist: Option<File>,
+    /// A checkout.
+    pub vcs: Option<Spanned<toml::Value>>,
+    /// A folder.
+    pub directory: Option<Spanned<toml::Value>>,
+    /// An archive by address.
+    pub archive: Option<Spanned<toml::Value>>,
+}
+
+/// One file of a package.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct File {
+    /// File name; the last part of the address or path when absent.
+    pub name: Option<String>,
+    /// Where to get it.
+    pub url: Option<String>,
+    /// Path relative to the lock.
+    pub path: Option<String>,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Digests by algorithm.
+    pub hashes: std::collections::BTreeMap<String, String>,
+}
+
+impl File {
+    /// The file's name.
+    pub fn filename(&self) -> &str {
+        let from = |text: &'_ str| -> usize { text.rfind('/').map_or(0, |at| at + 1) };
+        match (&self.name, &self.url, &self.path) {
+            (Some(name), _, _) => name,
+            (None, Some(url), _) => {
+                let end = url.find(['?', '#']).unwrap_or(url.len());
+                &url[from(&url[..end])..end]
+            }
+            (None, None, Some(path)) => &path[from(path)..],
+            (None, None, None) => "",
+        }
+    }
+}
+
+/// A span of the toml crate as ours.
+pub(super) fn span<T>(spanned: &Spanned<T>) -> Span {
+    let range = spanned.span();
+    Span::new(range.start, range.end)
+}
+
+/// Reads a lock's text.
+pub fn parse(file: &SourceFile) -> Result<Lock, Diagnostic> {
+    let lock: Lock = toml::from_str(file.text()).map_err(|error| {
+        let place = error.span().map_or(Span::default(), |range| Span::new(range.start, range.end));
+        Diagnostic::error(format!("not a valid pylock: {}", error.message())).at(file, place)
+    })?;
+    if lock.lock_version.get_ref().split('.').next() != Some("1") {
+        let found = lock.lock_version.get_ref();
+        return Err(Diagnostic::error(format!("lock version `{found}` is newer than this version reads"))
+            .at(file, span(&lock.lock_version))
+            .help("version 1 is supported; update Wheelwright or make the lock with an older tool"));
+    }
+    Ok(lock)
+}

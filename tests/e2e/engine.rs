@@ -1,0 +1,168 @@
+//! The engines, the commands that reach them, and containers that end with their test.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What `make engine` brought up.
+pub(crate) struct Engines {
+    pub(crate) registry: String,
+    pub(crate) frontend: String,
+    /// The dockerd with the containerd image store.
+    pub(crate) docker: String,
+    /// The dockerd with a graph driver, which cannot merge.
+    pub(crate) docker_graph: String,
+    /// One test at a time: they share two cores and the engines' caches.
+    _turn: MutexGuard<'static, ()>,
+}
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The engines, or none where they are not up and nobody insists.
+pub(crate) fn engines() -> Option<Engines> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let found = (|| {
+        get("BUILDKIT_HOST")?;
+        Some(Engines {
+            registry: get("WHEELWRIGHT_REGISTRY")?,
+            frontend: get("WHEELWRIGHT_FRONTEND")?,
+            docker: get("DOCKER_HOST")?,
+            docker_graph: get("WHEELWRIGHT_DOCKER_GRAPH")?,
+            _turn: turn,
+        })
+    })();
+    if found.is_none() {
+        let insists = get("CI").is_some() || get("WHEELWRIGHT_E2E").is_some();
+        assert!(!insists, "no engines: run `make engine` and `. .engine/env`");
+        writeln!(std::io::stderr(), "skipped: no engines; run `make engine` and `. .engine/env`").unwrap();
+    }
+    found
+}
+
+/// A finished command with everything it said.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) text: String,
+}
+
+impl Said {
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, 0, "failed with {}:\n{}", self.code, self.text);
+        self.text
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(self) -> String {
+        assert_ne!(self.code, 0, "should have failed:\n{}", self.text);
+        self.text
+    }
+}
+
+pub(crate) fn run(command: &mut Command) -> Said {
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    Said { code: status.code().unwrap_or(-1), text }
+}
+
+impl Engines {
+    /// `buildctl build` through the frontend image on buildkitd.
+    pub(crate) fn buildctl(&self, project: &Path, target: &str, more: &[&str]) -> Said {
+        let folder = project.display();
+        let mut command = Command::new("buildctl");
+        command.args(["build", "--progress=plain", "--frontend=gateway.v0"]);
+        command.args([format!("--opt=source={}", self.frontend), format!("--opt=target={target}")]);
+        command.args([format!("--local=context={folder}"), format!("--local=dockerfile={folder}")]);
+        run(command.args(more))
+    }
+
+    /// `docker ARGS` on one of the dockerds.
+    pub(crate) fn docker(&self, host: &str, args: &[&str]) -> Said {
+        run(Command::new("docker").env("DOCKER_HOST", host).args(args))
+    }
+
+    /// `docker buildx build` with BUILDKIT_SYNTAX.
+    pub(crate) fn buildx(&self, host: &str, project: &Path, target: &str, tag: &str, more: &[&str]) -> Said {
+        let syntax = format!("BUILDKIT_SYNTAX={}", self.frontend);
+        let manifest = project.join("wheelwright.yaml").display().to_string();
+        let folder = project.display().to_string();
+        let fixed = [
+            "buildx", "build", "--progress=plain", "--network=host", "--build-arg", &syntax, "-f", &manifest, "--target",
+            target, "-t", tag,
+        ];
+        self.docker(host, &[&fixed[..], more, &[&folder]].concat())
+    }
+
+    /// The `wheelwright` command.
+    pub(crate) fn wheelwright(&self, args: &[&str]) -> Said {
+        run(Command::new(env!("CARGO_BIN_EXE_wheelwright")).args(args))
+    }
+
+    /// A name in the registry that no other test uses.
+    pub(crate) fn image(&self, test: &str) -> String {
+        format!("{}/e2e/{test}:latest", self.registry)
+    }
+
+    /// Starts an image, waits for it to answer, and gives what `GET path` says.
+    pub(crate) fn answer(&self, host: &str, image: &str, path: &str) -> String {
+        let port = free_port();
+        let env = format!("PORT={port}");
+        let started = self.docker(host, &["run", "-d", "--network=host", "-e", &env, image]);
+        let id = started.ok().lines().last().unwrap_or_default().to_owned();
+        let container = Container { engines: self, host, id };
+        container.get(port, path)
+    }
+}
+
+struct Container<'a> {
+    engines: &'a Engines,
+    host: &'a str,
+    id: String,
+}
+
+impl Container<'_> {
+    fn get(&self, port: u16, path: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            match get(port, path) {
+                Some(body) => return body,
+                None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(200)),
+                None => {
+                    let logs = self.engines.docker(self.host, &["logs", &self.id]).text;
+                    panic!("nothing answered on port {port}; the container said:\n{logs}");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        self.engines.docker(self.host, &["rm", "-f", &self.id]);
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its number").port()
+}
+
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    head.lines().next()?.contains(" 200 ").then(|| body.to_owned())
+}
+
+/// The repository of these tests.
+pub(crate) fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}

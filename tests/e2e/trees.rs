@@ -1,0 +1,1 @@
+//! What is laid down equals what uv lays down, file for file.
