@@ -23,10 +23,10 @@ pub(super) struct Step {
     pub(super) cached: bool,
     pub(super) took: Duration,
     /// Bytes done and in all, over the parts under way.
-    parts: BTreeMap<String, (u64, u64)>,
+    pub(super) parts: BTreeMap<String, (u64, u64)>,
     /// The last lines of its output, without the one that is not complete.
     pub(super) lines: VecDeque<String>,
-    partial: Vec<u8>,
+    pub(super) partial: Vec<u8>,
 }
 
 /// What an update changed, for reporters that show changes.
