@@ -11,10 +11,10 @@ use crate::manifest::{Manifest, ProjectPath, Service};
 use crate::python::requirements;
 
 /// Files of the repository that were read; none for those that are not there.
-pub(crate) type Files = BTreeMap<ProjectPath, Option<String>>;
+pub type Files = BTreeMap<ProjectPath, Option<String>>;
 
 /// What has to be read before it can go on.
-pub(crate) type Missing = BTreeSet<ProjectPath>;
+pub type Missing = BTreeSet<ProjectPath>;
 
 /// What a service installs from, with every file it names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
