@@ -379,6 +379,10 @@ impl ExecSpec {
         self.mounts.iter().filter_map(DirMount::input).collect()
     }
 
+    pub(crate) fn take_inputs(&mut self) -> Vec<Output> {
+        self.mounts.drain(..).filter_map(DirMount::into_input).collect()
+    }
+
     /// The environment as `KEY=value`, with what the daemon leaves to the client.
     fn environment(&self, to: &mut Encoder<'_>) -> Vec<String> {
         let mut env: Vec<(&str, String)> = self.env.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();

@@ -250,6 +250,11 @@ impl FileSpec {
         let sources = self.actions.iter().rev().filter_map(Action::source);
         self.base.iter().chain(sources).collect()
     }
+
+    pub(crate) fn take_inputs(&mut self) -> Vec<Output> {
+        let sources = self.actions.drain(..).filter_map(Action::into_source);
+        self.base.take().into_iter().chain(sources).collect()
+    }
 }
 
 impl Action {
@@ -257,6 +262,14 @@ impl Action {
     fn source(&self) -> Option<&Output> {
         if let Kind::Copy(copy) = &self.kind {
             copy.source.output.as_ref()
+        } else {
+            None
+        }
+    }
+
+    fn into_source(self) -> Option<Output> {
+        if let Kind::Copy(copy) = self.kind {
+            copy.source.output
         } else {
             None
         }

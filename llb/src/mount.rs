@@ -42,6 +42,14 @@ impl DirMount {
         }
     }
 
+    pub(crate) fn into_input(self) -> Option<Output> {
+        match self {
+            Self::Bind(mount) => mount.state.output,
+            Self::Cache(mount) => mount.from.output,
+            Self::Tmpfs(_) => None,
+        }
+    }
+
     pub(crate) fn add_caps(&self, caps: &mut Caps) {
         match self {
             Self::Bind(mount) => mount.add_caps(caps),

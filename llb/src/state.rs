@@ -92,3 +92,29 @@ impl Vertex {
         }
     }
 }
+
+impl Op {
+    /// Moves all inputs out; what is left is of no use any more.
+    fn take_inputs(&mut self) -> Vec<Output> {
+        match self {
+            Self::Source(_) => Vec::new(),
+            Self::Exec(exec) => exec.take_inputs(),
+            Self::File(file) => file.take_inputs(),
+            Self::Merge(inputs) => std::mem::take(inputs),
+            Self::Diff { lower, upper } => lower.take().into_iter().chain(upper.take()).collect(),
+            Self::Raw(raw) => std::mem::take(&mut raw.inputs),
+        }
+    }
+}
+
+/// Frees a graph without recursion, which a long chain of operations would overflow the stack with.
+impl Drop for Vertex {
+    fn drop(&mut self) {
+        let mut unused = self.op.take_inputs();
+        while let Some(output) = unused.pop() {
+            if let Some(mut vertex) = Arc::into_inner(output.vertex) {
+                unused.append(&mut vertex.op.take_inputs());
+            }
+        }
+    }
+}
