@@ -51,6 +51,14 @@ func main() {
 			os.Exit(1)
 		}
 	}
+	errors, err := details()
+	if err == nil {
+		err = save(filepath.Join(dir, "errors.json"), errors)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "errors", err)
+		os.Exit(1)
+	}
 }
 
 func write(path string, cases group) error {
@@ -62,7 +70,11 @@ func write(path string, cases group) error {
 		}
 		out[name] = convert(def.ToPB())
 	}
-	data, err := json.MarshalIndent(out, "", " ")
+	return save(path, out)
+}
+
+func save(path string, value any) error {
+	data, err := json.MarshalIndent(value, "", " ")
 	if err != nil {
 		return err
 	}
