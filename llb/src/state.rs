@@ -6,6 +6,7 @@ use crate::import::RawOp;
 use crate::meta::Meta;
 use crate::platform::Platform;
 use crate::source::SourceSpec;
+use std::fmt;
 use std::sync::Arc;
 
 /// A file tree to be made: the output of an operation, or scratch, the empty tree. Cheap to clone.
@@ -51,10 +52,25 @@ impl State {
 }
 
 /// One output of a vertex.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Output {
     pub(crate) vertex: Arc<Vertex>,
     pub(crate) index: i64,
+}
+
+/// Without what is under it: a graph whose parts are shared would be written out once for each path through it.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.vertex.op {
+            Op::Source(_) => "source",
+            Op::Exec(_) => "exec",
+            Op::File(_) => "file",
+            Op::Merge(_) => "merge",
+            Op::Diff { .. } => "diff",
+            Op::Raw(_) => "imported",
+        };
+        write!(f, "{kind}[{}]", self.index)
+    }
 }
 
 /// One operation of the graph.

@@ -175,6 +175,18 @@ fn refuses_what_is_no_graph() {
 }
 
 #[test]
+fn debug_output_stays_small() {
+    let mut state = Source::image("a").build();
+    for _ in 0..64 {
+        state = merge([state.clone(), state]);
+    }
+    assert_eq!(
+        format!("{state:?}"),
+        "State { output: Some(merge[0]), platform: None }"
+    );
+}
+
+#[test]
 fn a_long_chain_needs_no_deep_stack() {
     let mut state = Source::image("a").build();
     for number in 0..20_000 {
