@@ -195,6 +195,9 @@ fn read_entry(
     if header.file_path().as_ref() != raw_name.as_slice() {
         return Err(Problem::LocalHeader("it has another name"));
     }
+    if header.flags().is_encrypted() {
+        return Err(Problem::Encrypted);
+    }
     if header.compression_method() != method {
         return Err(Problem::LocalHeader("it has another compression method"));
     }
