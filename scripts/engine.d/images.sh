@@ -86,10 +86,7 @@ architecture() { dpkg --print-architecture; }
 publish() {
     local name="$1" image="$2"
     [ "$(cat "$DATA/registry/$name.recipe" 2>/dev/null)" = "$(cat "$CACHE/$name.recipe")" ] && return
-    load containerd-store "$name" "$image"
-    docker_on containerd-store tag "$image" "$REGISTRY/library/$image"
-    quietly "push-$name" docker_on containerd-store push "$REGISTRY/library/$image"
-    docker_on containerd-store rmi "$REGISTRY/library/$image" >/dev/null
+    quietly "push-$name" python3 "$PARTS/push-image.py" "$CACHE/$name.tar" "$REGISTRY" "library/${image%:*}" "${image#*:}"
     cp "$CACHE/$name.recipe" "$DATA/registry/$name.recipe"
 }
 
