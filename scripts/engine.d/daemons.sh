@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The processes: a registry, buildkitd, and dockerd twice (containerd store, graph driver).
 # Each has a pid file, a log and a data directory of its own name.
 

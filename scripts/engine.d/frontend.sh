@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The frontend image, built from source by buildkitd, pushed to the registry and loaded into both dockerds.
 
 frontend_reference() { echo "$REGISTRY/wheelwright/frontend:dev"; }
@@ -19,7 +20,7 @@ ensure_frontend() {
 # One hash over names and contents of all that .dockerignore lets through, the recipe and the build image.
 frontend_sources() {
     (
-        cd "$ROOT"
+        cd "$ROOT" || exit
         find Cargo.toml Cargo.lock src proto llb unwheel frontend.Dockerfile .dockerignore -type f -print0 |
             LC_ALL=C sort -z | xargs -0 sha256sum
         cat "$CACHE/rust.recipe" 2>/dev/null || true

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The containers' network: one bridge for both dockerds, its way out, and nothing else of the host's rules.
 #
 # dockerd's own rules are off: two daemons would overwrite each other's chains. Where no bridge can be made, containers

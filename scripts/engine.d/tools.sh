@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The programs: Docker, containerd, runc and a registry out of Debian's packages, BuildKit built from source.
 # All of it is unpacked into a private prefix; nothing is installed on the machine.
 
