@@ -26,6 +26,7 @@
 
 pub mod bridge;
 pub mod cli;
+pub mod client;
 pub mod diag;
 pub mod frontend;
 pub mod layers;
@@ -33,3 +34,5 @@ pub mod lower;
 pub mod manifest;
 pub mod plan;
 pub mod python;
+pub mod report;
+pub mod run;

@@ -1,0 +1,72 @@
+//! `wheelwright build`: services to images.
+
+mod args;
+mod metadata;
+mod outputs;
+mod request;
+mod services;
+mod tools;
+
+use std::sync::Arc;
+
+pub use self::args::BuildArgs;
+use self::request::Shared;
+use super::Failure;
+use super::interrupt::cancelled_by_signals;
+use crate::bridge::GrpcBridge;
+use crate::client::{Building, Work, WorkError};
+use crate::report::{Printer, Progress};
+use crate::run::{self, Job};
+use crate::{diag, frontend};
+
+/// Builds the services asked for, one after the other or side by side.
+pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
+    let opened = args.project.open()?;
+    if args.progress != Progress::Json && opened.warnings.iter().next().is_some() {
+        Printer::new().note(&diag::render_all(&opened.warnings, true));
+    }
+    let services = services::asked(args, &opened)?;
+    let outputs = outputs::Wanted::new(args, services.len())?;
+    let shared = Shared::new(args)?;
+    let cancel = cancelled_by_signals();
+    let engine = tokio::select! {
+        engine = args.engine.connect() => engine?,
+        () = cancel.cancelled() => return Err(Failure::Interrupted),
+    };
+    if outputs.stays_in_cache(engine.info()) && args.progress != Progress::Json {
+        Printer::new().note("note: the result stays in the engine's cache; `--push`, `--load` or `-o` take it out");
+    }
+    let jobs = services.iter().map(|service| {
+        let outputs = outputs.of(service, engine.info());
+        let (request, options) = shared.request(args, service, outputs.clone());
+        let tools = shared.tools();
+        Job {
+            service: service.as_str().into(),
+            request,
+            files: outputs::files(&outputs),
+            work: Box::new(move |building| work(building, options, tools)),
+        }
+    });
+    let options = run::Options { jobs: args.jobs, fail_fast: args.fail_fast };
+    let ran = run::run(&engine, jobs.collect(), options, args.progress.reporter(), &cancel).await;
+    engine.close().await;
+    if let Some(path) = &args.metadata_file {
+        metadata::write(path, &ran)?;
+    }
+    Failure::of_run(&ran).map_or(Ok(()), Err)
+}
+
+/// The frontend, in this process, on the build's gateway.
+fn work(building: Building, mut options: request::Opts, tools: frontend::Tools) -> Work {
+    Box::pin(async move {
+        options.extend(building.cache_imports.map(|imports| ("cache-imports".to_owned(), imports)));
+        let bridge = GrpcBridge::control(building.channel, &building.build_ref)
+            .map_err(|error| WorkError::Other(error.to_string()))?;
+        let request = frontend::Request { opts: options, session: building.session_id, tools };
+        let ended = frontend::run(Arc::new(bridge), request).await;
+        ended.map_err(|failure| match failure {
+            frontend::Failure::Mistakes(mistakes) => WorkError::Manifest(diag::render_all(&mistakes, true)),
+            other => WorkError::Other(other.to_string()),
+        })
+    })
+}

@@ -1,0 +1,164 @@
+//! The requests of a run: what all services share, and the frontend's options of each.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{BuildArgs, tools};
+use crate::cli::Failure;
+use crate::client::session::dockerconfig::DockerConfig;
+use crate::client::spec::{Cache, Output, SERVICE, SecretSource, Ssh};
+use crate::client::{BuildRequest, Source};
+use crate::frontend;
+
+/// The name of the source that holds `unwheel`.
+const TOOLS: &str = "wheelwright-tools";
+
+/// Options as a frontend gets them.
+pub(super) type Opts = BTreeMap<String, String>;
+
+/// What all services of a run share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    request: BuildRequest,
+    options: Opts,
+}
+
+impl Shared {
+    pub(super) fn new(args: &BuildArgs) -> Result<Self, Failure> {
+        let local = |error: std::io::Error| Failure::Local(error.to_string());
+        let context = fs_err::canonicalize(&args.project.context).map_err(local)?;
+        let manifest = context.join(&args.project.file);
+        let folder = manifest.parent().unwrap_or(&context).to_owned();
+        let unwheel = BTreeMap::from([(tools::NAME.to_owned(), tools::find()?)]);
+        let request = BuildRequest {
+            shared_key: shared_key(&context),
+            sources: BTreeMap::from([
+                ("context".to_owned(), Source::Directory(context)),
+                ("dockerfile".to_owned(), Source::Directory(folder)),
+                (TOOLS.to_owned(), Source::Executables(unwheel)),
+            ]),
+            cache_imports: caches(&args.cache_from, "cache import")?,
+            cache_exports: caches(&args.cache_to, "cache export")?,
+            secrets: secrets(&args.secrets)?,
+            ssh: args.ssh.iter().map(|text| Ssh::parse(text)).collect::<Result<_, _>>()?,
+            entitlements: args.allow.clone(),
+            docker_config: docker_config()?,
+            ..BuildRequest::default()
+        };
+        if let Some(cache) = request.cache_exports.iter().find(|cache| args.services.len() != 1 && overwrites(cache)) {
+            let text = format!("every service would overwrite the {} cache, put `{SERVICE}` into its name", cache.kind);
+            return Err(Failure::Usage(text));
+        }
+        Ok(Self { request, options: options(args, &manifest)? })
+    }
+
+    /// Where the frontend finds `unwheel`.
+    pub(super) fn tools(&self) -> frontend::Tools {
+        frontend::Tools::Local(TOOLS.to_owned())
+    }
+
+    /// The request and the frontend's options of one service.
+    pub(super) fn request(&self, args: &BuildArgs, service: &str, outputs: Vec<Output>) -> (BuildRequest, Opts) {
+        let plain = service.replace(':', "-");
+        let mut options = self.options.clone();
+        options.insert("target".to_owned(), service.to_owned());
+        if args.no_cache {
+            options.insert("no-cache".to_owned(), String::new());
+        }
+        let request = BuildRequest {
+            outputs,
+            cache_imports: self.request.cache_imports.iter().map(|cache| cache.for_service(&plain)).collect(),
+            cache_exports: self.request.cache_exports.iter().map(|cache| cache.for_service(&plain)).collect(),
+            options: options.clone(),
+            ..self.request.clone()
+        };
+        (request, options)
+    }
+}
+
+/// The options that do not depend on the service.
+fn options(args: &BuildArgs, manifest: &Path) -> Result<Opts, Failure> {
+    let mut options = Opts::new();
+    let mut set = |key: &str, value: String| drop(options.insert(key.to_owned(), value));
+    set("filename", manifest.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    if !args.platforms.is_empty() {
+        set("platform", args.platforms.join(","));
+    }
+    if args.pull {
+        set("image-resolve-mode", "pull".to_owned());
+    }
+    if let Some(network) = &args.network {
+        set("force-network-mode", network.clone());
+    }
+    if !args.hosts.is_empty() {
+        set("add-hosts", args.hosts.join(","));
+    }
+    for argument in &args.build_args {
+        // Without a value it is passed on, if there is one.
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (argument.as_str(), std::env::var(argument).ok()),
+        };
+        if let Some(value) = value {
+            set(&format!("build-arg:{name}"), value);
+        }
+    }
+    for label in &args.labels {
+        let (name, value) = label.split_once('=').unwrap_or((label, ""));
+        if name.is_empty() {
+            return Err(Failure::Usage(format!("label `{label}` has no name")));
+        }
+        set(&format!("label:{name}"), value.to_owned());
+    }
+    Ok(options)
+}
+
+fn caches(texts: &[String], what: &'static str) -> Result<Vec<Cache>, Failure> {
+    Ok(texts.iter().map(|text| Cache::parse(text, what)).collect::<Result<_, _>>()?)
+}
+
+/// Caches that hold one build's results at one place.
+fn overwrites(cache: &Cache) -> bool {
+    let place = match cache.kind.as_str() {
+        "registry" => cache.attributes.get("ref"),
+        "local" => cache.attributes.get("dest"),
+        _ => None,
+    };
+    place.is_some_and(|place| !place.contains(SERVICE))
+}
+
+/// Reads the secrets' sources; a file that is not there is better told now than by a step in the middle of the build.
+fn secrets(texts: &[String]) -> Result<BTreeMap<String, SecretSource>, Failure> {
+    let mut secrets = BTreeMap::new();
+    for text in texts {
+        let (id, source) = SecretSource::parse(text)?;
+        let found = match &source {
+            SecretSource::File(path) => path.is_file(),
+            SecretSource::Env(name) => std::env::var_os(name).is_some(),
+        };
+        if !found {
+            let place = match &source {
+                SecretSource::File(path) => format!("there is no file `{}`", path.display()),
+                SecretSource::Env(name) => format!("the variable `{name}` is not set"),
+            };
+            return Err(Failure::Usage(format!("secret `{id}`: {place}")));
+        }
+        secrets.insert(id, source);
+    }
+    Ok(secrets)
+}
+
+fn docker_config() -> Result<Arc<DockerConfig>, Failure> {
+    DockerConfig::load().map(Arc::new).map_err(|error| Failure::Local(error.to_string()))
+}
+
+/// The same for one directory of one machine, so that the engine is sent what changed there, and telling nothing about
+/// either.
+fn shared_key(context: &Path) -> String {
+    let machine = fs_err::read(PathBuf::from("/etc/machine-id")).unwrap_or_default();
+    let digest = Sha256::new().chain_update(context.as_os_str().as_encoded_bytes()).chain_update(machine).finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,39 @@
+//! The command's side of a build: it finds an engine, shares with it what it may use, asks for the build and
+//! receives what comes of it.
+//!
+//! A build is a `Control.Solve` without a graph: this process is its own frontend and makes the graph through the
+//! gateway on the same connection, as the frontend image does through its standard input and output. What makes
+//! the graph is handed to [`build`] as a closure; this module knows nothing of services and wheels.
+//!
+//! - [`address`], [`connect`]: where engines are and how to talk to them
+//! - [`session`]: what the engine may ask of this machine
+//! - [`solve`]: one build from request to result
+//! - [`status`]: its progress
+//! - [`spec`], [`cache`]: outputs, caches, secrets as the user writes them
+//! - [`error`]: what went wrong, sorted by who can act
+
+pub mod address;
+pub mod cache;
+pub mod connect;
+pub mod error;
+mod outputs;
+pub mod session;
+pub mod solve;
+pub mod spec;
+pub mod status;
+
+pub use self::address::Address;
+pub use self::connect::{Engine, EngineInfo, Wanted, discover};
+pub use self::error::{Error, Failure, FailureKind, Snippet};
+pub use self::session::Source;
+pub use self::solve::{BuildRequest, BuildResult, Building, Work, WorkError, build};
+pub use self::status::{Update, What};
+
+/// An id that no other build or session has: 25 characters, as BuildKit's own.
+fn random_id() -> String {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+    let mut bytes = [0; 25];
+    // The kernel's generator does not fail once it is seeded, which it is long before builds run.
+    while rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).is_err() {}
+    bytes.iter().map(|byte| char::from(DIGITS[usize::from(byte % 32)])).collect()
+}

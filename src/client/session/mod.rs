@@ -1,0 +1,122 @@
+//! The session: what the engine may ask of this machine while it builds, one protocol a file.
+//!
+//! A session is an HTTP/2 connection inside of a gRPC stream (or of an upgraded HTTP connection), with the roles
+//! swapped: the engine calls, this process serves. It announces every method it serves; the engine asks for
+//! nothing else. Each build has a session of its own, so that exporters, credentials and failures do not mix.
+//!
+//! Served: file trees to the engine ([`walk`], [`patterns`]), results back, registry credentials ([`dockerconfig`]), secrets,
+//! ssh agents, OCI layouts for local caches, health. Not served: uploads of a single stream, which only contexts on
+//! standard input need, and registry tokens made on this side; the engine then makes them from the credentials.
+
+mod auth;
+mod content;
+pub mod dockerconfig;
+mod filemode;
+mod filesend;
+mod filesync;
+mod follow;
+mod health;
+pub mod patterns;
+mod secrets;
+mod serve;
+mod ssh;
+mod tunnel;
+mod unpack;
+pub mod walk;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use self::dockerconfig::DockerConfig;
+use super::Error;
+use super::connect::Engine;
+use super::spec::{Dest, SecretSource, Ssh};
+
+/// What a session offers.
+#[derive(Debug, Clone, Default)]
+pub struct Services {
+    /// Local sources by name.
+    pub sources: BTreeMap<String, Source>,
+    /// Where the files of exporters go, by the exporter's place in the request.
+    pub outputs: BTreeMap<usize, Dest>,
+    /// Secrets by id.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// ssh agents.
+    pub ssh: Vec<Ssh>,
+    /// Directories with an OCI layout, by the id that the engine asks for.
+    pub stores: BTreeMap<String, PathBuf>,
+    /// Registry credentials.
+    pub docker_config: Arc<DockerConfig>,
+}
+
+/// A local source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A directory.
+    Directory(PathBuf),
+    /// Executables under names of their own, nothing else of the directories they are in. Mode 0755 and a fixed
+    /// time, so that equal bytes are equal to the engine wherever they lie.
+    Executables(BTreeMap<String, PathBuf>),
+}
+
+/// An open session. Dropping it closes it.
+#[derive(Debug)]
+pub struct Session {
+    id: String,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Session {
+    /// Opens a session. `shared_key` names the project: the engine keeps what it received of a local source under it
+    /// and is only sent what changed.
+    pub async fn open(engine: &Engine, services: Services, shared_key: &str) -> Result<Self, Error> {
+        let id = super::random_id();
+        let (routes, methods) = serve::routes(services);
+        let headers = headers(&id, shared_key, &methods);
+        let gone = |reason: String| Error::Gone { address: engine.address().to_owned(), reason };
+        let io = if engine.takes_sessions_by_http() {
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            engine.http_session(&headers).await.map_err(|error| gone(error.to_string()))?
+        } else {
+            tunnel::open(engine, &headers).await.map_err(|status| gone(super::error::reason(&status)))?
+        };
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(serve::serve(io, routes, stopped));
+        Ok(Self { id, stop: Some(stop), task })
+    }
+
+    /// The id that builds refer to.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Ends the session: what is being served gets a moment to end.
+    pub async fn close(mut self) {
+        drop(self.stop.take());
+        let patience = std::time::Duration::from_secs(2);
+        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn headers(id: &str, shared_key: &str, methods: &[&str]) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("x-docker-expose-session-uuid", id.to_owned()),
+        ("x-docker-expose-session-name", "wheelwright".to_owned()),
+        ("x-docker-expose-session-sharedkey", shared_key.to_owned()),
+    ];
+    headers.extend(methods.iter().map(|method| ("x-docker-expose-session-grpc-method", (*method).to_owned())));
+    headers
+}

@@ -1,0 +1,75 @@
+//! A failure as text: what, where in the user's file, and the failing step's last words.
+
+use std::fmt::Write as _;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet as Shown};
+
+use super::steps::Step;
+use crate::client::{Failure, Snippet};
+
+/// Lines of output shown of the failing step.
+const SHOWN: usize = 15;
+
+/// Renders `failure` of `service`, with the step that failed if it is known.
+pub fn render(service: &str, failure: &Failure) -> String {
+    with_step(service, failure, None)
+}
+
+pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -> String {
+    let title = format!("failed to build `{service}`: {}", failure.message);
+    let group = Group::with_title(Level::ERROR.primary_title(&title));
+    // Ranges in a text that is not the whole file, or was not sent, point nowhere.
+    let places: Vec<_> = failure.sources.iter().filter(|source| !spans(source).is_empty()).collect();
+    let group = places.iter().fold(group, |group, source| {
+        let shown = Shown::source(&source.text).path(&source.file);
+        group.element(spans(source).into_iter().fold(shown, |shown, span| {
+            shown.annotation(AnnotationKind::Primary.span(span))
+        }))
+    });
+    let mut text = Renderer::styled().render(&[group]);
+    if let Some(step) = step {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n  step: {}", step.name);
+        let lines: Vec<_> = step.lines.iter().filter(|line| !line.trim().is_empty()).collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(SHOWN)) {
+            let _ = write!(text, "\n  | {line}");
+        }
+    }
+    text
+}
+
+/// The lines as byte ranges of the text.
+fn spans(source: &Snippet) -> Vec<std::ops::Range<usize>> {
+    let mut starts = vec![0];
+    starts.extend(source.text.match_indices('\n').map(|(at, _)| at + 1));
+    let span = |&(first, last): &(u32, u32)| {
+        let start = *starts.get(first as usize - 1)?;
+        let end = starts.get(last as usize).map_or(source.text.len(), |next| next - 1);
+        let line = source.text.get(start..end)?;
+        let indent = line.len() - line.trim_start().len();
+        (indent < line.len()).then(|| start + indent..start + line.trim_end().len())
+    };
+    source.lines.iter().filter_map(span).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_last_words_are_shown() {
+        let source =
+            Snippet { file: "wheelwright.yaml".into(), text: "a: 1\nb:\n  - c\nd: 2\n".into(), lines: vec![(3, 3)] };
+        let failure = Failure { message: "exit code: 1".into(), sources: vec![source], ..Failure::default() };
+        let step =
+            Step { name: "install c".into(), lines: ["first".into(), String::new(), "last".into()].into(), ..Step::default() };
+        let text = anstream::adapter::strip_str(&with_step("api", &failure, Some(&step))).to_string();
+        insta::assert_snapshot!(text, @"");
+    }
+
+    #[test]
+    fn places_outside_of_the_text_are_left_out() {
+        let source = Snippet { file: "f".into(), text: "a".into(), lines: vec![(7, 9)] };
+        assert!(spans(&source).is_empty());
+    }
+}

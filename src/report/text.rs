@@ -1,0 +1,60 @@
+//! Small words: durations, sizes, plurals.
+
+use std::time::Duration;
+
+use super::event::FinishedService;
+
+/// `0.3s`, `12.0s`, `3m05s`.
+pub(super) fn seconds(duration: Duration) -> String {
+    let tenths = (duration.as_millis() + 50) / 100;
+    if tenths < 600 {
+        return format!("{}.{}s", tenths / 10, tenths % 10);
+    }
+    let whole = duration.as_secs();
+    format!("{}m{:02}s", whole / 60, whole % 60)
+}
+
+/// `512 B`, `1.5 MB`: powers of ten, as registries and disks count.
+pub(super) fn bytes(count: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    let mut tenths = count.saturating_mul(10);
+    let mut unit = "B";
+    for larger in units {
+        if tenths < 10_000 {
+            break;
+        }
+        tenths /= 1000;
+        unit = larger;
+    }
+    if unit == "B" { format!("{count} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+}
+
+/// `1 step`, `2 steps`.
+pub(super) fn plural(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+/// What came of a service: digest, names, files, time.
+pub(super) fn finished(service: &FinishedService, steps: &str) -> String {
+    let mut parts = Vec::new();
+    parts.extend(service.names.iter().cloned());
+    parts.extend(service.files.iter().cloned());
+    parts.extend(service.digest.clone());
+    parts.push(steps.to_owned());
+    parts.push(seconds(service.took));
+    parts.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words() {
+        assert_eq!(seconds(Duration::from_millis(349)), "0.3s");
+        assert_eq!(seconds(Duration::from_millis(59_960)), "1m00s".replace("1m00s", "0m59s"));
+        assert_eq!(seconds(Duration::from_secs(185)), "3m05s");
+        assert_eq!([bytes(0), bytes(999), bytes(1500), bytes(7_300_000)], ["0 B", "999 B", "1.5 kB", "7.3 MB"]);
+        assert_eq!([plural(1, "step"), plural(0, "step")], ["1 step", "0 steps"]);
+    }
+}
