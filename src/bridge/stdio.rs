@@ -14,7 +14,8 @@ use super::{BridgeError, GrpcBridge, MAX_MESSAGE};
 
 /// Connects to the BuildKit that started this process. Nothing else may read or write the standard streams.
 pub async fn stdio() -> Result<GrpcBridge, BridgeError> {
-    let failed = |error: &dyn std::fmt::Display| BridgeError::new(format!("failed to reach BuildKit: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| BridgeError::new(format!("failed to reach BuildKit: {error}"));
     let mut streams = Some(Streams::open().map_err(|error| failed(&error))?);
     let connector = tower::service_fn(move |_| {
         let streams = streams.take().map(TokioIo::new);
@@ -44,7 +45,11 @@ impl Streams {
 }
 
 impl AsyncRead for Streams {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.input).poll_read(cx, buf)
     }
 }

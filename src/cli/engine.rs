@@ -41,7 +41,10 @@ impl EngineArgs {
     /// Finds the engine. A builder named on the command line wins over an address from the environment.
     pub(super) async fn connect(&self) -> Result<Engine, Failure> {
         let builder_named = self.builder.is_some() && std::env::var_os("BUILDX_BUILDER").is_none();
-        let address = self.addr.as_deref().filter(|address| !address.is_empty() && !builder_named);
+        let address = self
+            .addr
+            .as_deref()
+            .filter(|address| !address.is_empty() && !builder_named);
         let address = address.map(str::parse::<Address>).transpose();
         let wanted = Wanted {
             address: address.map_err(|error| Failure::Usage(error.to_string()))?,
@@ -75,7 +78,11 @@ pub(super) async fn run(args: &EngineCommand) -> Result<String, Failure> {
     };
     let mut text = format!("address:    {}\nengine:     {kind}\n", engine.address());
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "buildkit:   {}", info.version.as_deref().unwrap_or("older than v0.11"));
+    let _ = writeln!(
+        text,
+        "buildkit:   {}",
+        info.version.as_deref().unwrap_or("older than v0.11")
+    );
     for worker in &info.workers {
         let _ = writeln!(text, "platforms:  {}", worker.platforms.join(" "));
     }

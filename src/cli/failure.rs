@@ -115,10 +115,17 @@ impl From<client::spec::BadSpec> for Failure {
 }
 
 fn no_engine(attempts: &[Attempt]) -> String {
-    let mut lines = vec!["error: no BuildKit engine found".to_owned(), String::new(), "  tried:".to_owned()];
+    let mut lines = vec![
+        "error: no BuildKit engine found".to_owned(),
+        String::new(),
+        "  tried:".to_owned(),
+    ];
     lines.extend(attempts.iter().map(|attempt| format!("    {attempt}")));
     lines.push(String::new());
-    lines.push("  help: start Docker 23 or newer, or run `buildkitd` 0.11 or newer and point `BUILDKIT_HOST` at it".to_owned());
+    lines.push(
+        "  help: start Docker 23 or newer, or run `buildkitd` 0.11 or newer and point `BUILDKIT_HOST` at it"
+            .to_owned(),
+    );
     lines.push("  help: with `buildkitd` on PATH, Wheelwright starts a private one by itself".to_owned());
     lines.join("\n")
 }
@@ -129,20 +136,32 @@ mod tests {
     use crate::run::Ran;
 
     fn ran(outcome: Option<Result<client::BuildResult, client::Error>>) -> Ran {
-        Ran { service: "s".into(), outcome }
+        Ran {
+            service: "s".into(),
+            outcome,
+        }
     }
 
     #[test]
     fn the_gravest_failure_decides() {
         let failed = |kind| {
-            let failure = client::Failure { kind, ..client::Failure::default() };
+            let failure = client::Failure {
+                kind,
+                ..client::Failure::default()
+            };
             ran(Some(Err(client::Error::Failed(Box::new(failure)))))
         };
         let code = |all: &[Ran]| Failure::of_run(all).map_or(0, |failure| failure.code());
         assert_eq!(code(&[ran(Some(Ok(client::BuildResult::default())))]), 0);
         assert_eq!(code(&[ran(None), failed(FailureKind::Build)]), 1);
-        assert_eq!(code(&[failed(FailureKind::Build), failed(FailureKind::Registry)]), 5);
-        assert_eq!(code(&[failed(FailureKind::Registry), failed(FailureKind::Manifest)]), 3);
+        assert_eq!(
+            code(&[failed(FailureKind::Build), failed(FailureKind::Registry)]),
+            5
+        );
+        assert_eq!(
+            code(&[failed(FailureKind::Registry), failed(FailureKind::Manifest)]),
+            3
+        );
         assert_eq!(code(&[ran(None)]), 130);
     }
 

@@ -34,7 +34,10 @@ pub(super) fn cancelled_by_signals() -> CancellationToken {
     cancel
 }
 
-#[expect(clippy::exit, reason = "the user asked twice; nothing in order is wanted any more")]
+#[expect(
+    clippy::exit,
+    reason = "the user asked twice; nothing in order is wanted any more"
+)]
 fn leave() {
     std::process::exit(Failure::Interrupted.code().into());
 }

@@ -50,12 +50,20 @@ enum Command {
 pub fn main() -> ExitCode {
     // The frontend image has no arguments: BuildKit starts its entrypoint as it is.
     let asked = std::env::args_os().len() == 1 && frontend::is_asked();
-    let command = if asked { Command::Frontend } else { Cli::parse().command };
-    let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
+    let command = if asked {
+        Command::Frontend
+    } else {
+        Cli::parse().command
+    };
+    let Ok(runtime) = tokio::runtime::Runtime::new() else {
+        return ExitCode::FAILURE;
+    };
     let outcome = runtime.block_on(run(command));
     // Threads that read a pipe may never end.
     runtime.shutdown_timeout(Duration::from_millis(200));
-    let Err(failure) = outcome else { return ExitCode::SUCCESS };
+    let Err(failure) = outcome else {
+        return ExitCode::SUCCESS;
+    };
     if let Some(text) = failure.text() {
         Printer::new().note(&text);
     }
@@ -71,14 +79,20 @@ async fn run(command: Command) -> Result<(), Failure> {
             if checked.warnings.iter().next().is_some() {
                 printer.note(&diag::render_all(&checked.warnings, true));
             }
-            let services = if checked.services == 1 { "service is" } else { "services are" };
+            let services = if checked.services == 1 {
+                "service is"
+            } else {
+                "services are"
+            };
             printer.note(&format!("{} {services} well described", checked.services));
         }
         Command::Plan(args) => printer.raw(plan::run(&args)?.as_bytes()),
         Command::Schema(args) => printer.raw(schema::run(&args).as_bytes()),
         Command::Engine(args) => printer.raw(engine::run(&args).await?.as_bytes()),
         Command::Completions(args) => printer.raw(&completions::run(&args)),
-        Command::Frontend => frontend::run().await.map_err(|error| Failure::Local(error.to_string()))?,
+        Command::Frontend => frontend::run()
+            .await
+            .map_err(|error| Failure::Local(error.to_string()))?,
     }
     Ok(())
 }

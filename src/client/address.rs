@@ -60,13 +60,24 @@ impl FromStr for Address {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let bad = |reason: &str| BadAddress { text: text.to_owned(), reason: reason.to_owned() };
-        let (scheme, rest) =
-            text.split_once("://").ok_or_else(|| bad("expected a scheme such as `unix://` or `tcp://`"))?;
+        let bad = |reason: &str| BadAddress {
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| bad("expected a scheme such as `unix://` or `tcp://`"))?;
         let (target, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut query: BTreeMap<&str, &str> =
-            query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
-        let command = |argv: Vec<String>, speaks| Self::Command { text: text.to_owned(), argv, speaks };
+        let mut query: BTreeMap<&str, &str> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .collect();
+        let command = |argv: Vec<String>, speaks| Self::Command {
+            text: text.to_owned(),
+            argv,
+            speaks,
+        };
         let address = match scheme {
             "unix" if target.starts_with('/') => Self::Unix(target.into()),
             "unix" => return Err(bad("expected an absolute path after `unix://`")),
@@ -96,7 +107,11 @@ impl FromStr for Address {
                 command(argv, Speaks::Docker)
             }
             "buildx" => Self::builder(Some(target).filter(|name| !name.is_empty())),
-            _ => return Err(bad("the schemes are unix, tcp, docker-container, podman-container, kube-pod, ssh, buildx")),
+            _ => {
+                return Err(bad(
+                    "the schemes are unix, tcp, docker-container, podman-container, kube-pod, ssh, buildx",
+                ));
+            }
         };
         match query.keys().next() {
             Some(key) => Err(bad(&format!("nothing is known about `{key}`"))),
@@ -108,10 +123,16 @@ impl FromStr for Address {
 impl Address {
     /// A buildx builder, the current one without a name.
     pub fn builder(name: Option<&str>) -> Self {
-        let mut argv = ["docker", "buildx", "dial-stdio", "--progress=plain"].map(str::to_owned).to_vec();
+        let mut argv = ["docker", "buildx", "dial-stdio", "--progress=plain"]
+            .map(str::to_owned)
+            .to_vec();
         argv.extend(name.map(|name| format!("--builder={name}")));
         let text = format!("buildx://{}", name.unwrap_or_default());
-        Self::Command { text, argv, speaks: Speaks::Grpc }
+        Self::Command {
+            text,
+            argv,
+            speaks: Speaks::Grpc,
+        }
     }
 
     /// The address in `DOCKER_HOST`, where `ssh://` leads to dockerd.
@@ -144,12 +165,18 @@ fn plain(word: &str) -> Option<&str> {
 fn tcp(target: &str) -> Result<Address, String> {
     let target = target.trim_end_matches('/');
     let (host, port) = target.rsplit_once(':').ok_or("expected `tcp://host:port`")?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
     let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
     if host.is_empty() {
         return Err("expected a host before the port".to_owned());
     }
-    Ok(Address::Tcp { host: host.to_owned(), port })
+    Ok(Address::Tcp {
+        host: host.to_owned(),
+        port,
+    })
 }
 
 fn container(program: &str, context: Option<&str>, name: &str) -> Vec<String> {
@@ -165,23 +192,37 @@ fn pod(name: &str, query: &mut BTreeMap<&str, &str>) -> Vec<String> {
         argv.extend(query.remove(key).map(|value| format!("--{key}={value}")));
     }
     argv.extend(["exec", "-i"].map(str::to_owned));
-    argv.extend(query.remove("container").map(|value| format!("--container={value}")));
+    argv.extend(
+        query
+            .remove("container")
+            .map(|value| format!("--container={value}")),
+    );
     argv.extend([name, "--", "buildctl", "dial-stdio"].map(str::to_owned));
     argv
 }
 
 /// The `ssh` command up to the host, and the socket path if one is given.
 fn ssh(target: &str) -> Result<(Vec<String>, Option<String>), &'static str> {
-    let (host, socket) = target.split_once('/').map_or((target, None), |(host, path)| (host, Some(path)));
+    let (host, socket) = target
+        .split_once('/')
+        .map_or((target, None), |(host, path)| (host, Some(path)));
     let (host, port) = match host.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port.parse::<u16>().map_err(|_| "the port is no number")?)),
+        Some((host, port)) => (
+            host,
+            Some(port.parse::<u16>().map_err(|_| "the port is no number")?),
+        ),
         None => (host, None),
     };
     let host = plain(host).ok_or("expected `ssh://[user@]host[:port]`")?;
     let mut argv = vec!["ssh".to_owned()];
     argv.extend(port.map(|port| format!("-p{port}")));
     argv.extend(["--".to_owned(), host.to_owned()]);
-    Ok((argv, socket.filter(|path| !path.is_empty()).map(|path| format!("/{path}"))))
+    Ok((
+        argv,
+        socket
+            .filter(|path| !path.is_empty())
+            .map(|path| format!("/{path}")),
+    ))
 }
 
 #[cfg(test)]
@@ -197,24 +238,56 @@ mod tests {
 
     #[test]
     fn sockets_and_hosts() {
-        assert_eq!("unix:///run/x.sock".parse(), Ok(Address::Unix("/run/x.sock".into())));
-        assert_eq!("tcp://h:1234".parse(), Ok(Address::Tcp { host: "h".into(), port: 1234 }));
+        assert_eq!(
+            "unix:///run/x.sock".parse(),
+            Ok(Address::Unix("/run/x.sock".into()))
+        );
+        assert_eq!(
+            "tcp://h:1234".parse(),
+            Ok(Address::Tcp {
+                host: "h".into(),
+                port: 1234
+            })
+        );
         let six: Address = "tcp://[::1]:1".parse().unwrap();
-        assert_eq!((six.clone(), six.to_string().as_str()), (Address::Tcp { host: "::1".into(), port: 1 }, "tcp://[::1]:1"));
+        assert_eq!(
+            (six.clone(), six.to_string().as_str()),
+            (
+                Address::Tcp {
+                    host: "::1".into(),
+                    port: 1
+                },
+                "tcp://[::1]:1"
+            )
+        );
     }
 
     #[test]
     fn programs() {
-        assert_eq!(argv("docker-container://bk"), "docker exec -i bk buildctl dial-stdio");
-        assert_eq!(argv("docker-container://bk?context=c"), "docker --context=c exec -i bk buildctl dial-stdio");
+        assert_eq!(
+            argv("docker-container://bk"),
+            "docker exec -i bk buildctl dial-stdio"
+        );
+        assert_eq!(
+            argv("docker-container://bk?context=c"),
+            "docker --context=c exec -i bk buildctl dial-stdio"
+        );
         assert_eq!(
             argv("kube-pod://p?namespace=n&container=c"),
             "kubectl --namespace=n exec -i --container=c p -- buildctl dial-stdio"
         );
-        assert_eq!(argv("ssh://me@host:22/run/b.sock"), "ssh -p22 -- me@host buildctl --addr unix:///run/b.sock dial-stdio");
-        assert_eq!(argv("buildx://remote"), "docker buildx dial-stdio --progress=plain --builder=remote");
+        assert_eq!(
+            argv("ssh://me@host:22/run/b.sock"),
+            "ssh -p22 -- me@host buildctl --addr unix:///run/b.sock dial-stdio"
+        );
+        assert_eq!(
+            argv("buildx://remote"),
+            "docker buildx dial-stdio --progress=plain --builder=remote"
+        );
         let over_ssh = Address::docker_host("ssh://me@host").unwrap();
-        assert!(matches!(over_ssh, Address::Command { speaks: Speaks::Docker, argv, .. } if argv[2..] == ["me@host", "docker", "system", "dial-stdio"]));
+        assert!(
+            matches!(over_ssh, Address::Command { speaks: Speaks::Docker, argv, .. } if argv[2..] == ["me@host", "docker", "system", "dial-stdio"])
+        );
     }
 
     #[test]

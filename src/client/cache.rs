@@ -45,7 +45,9 @@ impl Caches {
             let dir = attribute(&cache, "src");
             if !cache.attributes.contains_key("digest") {
                 let tag = cache.attributes.get("tag").map_or(DEFAULT_TAG, String::as_str);
-                let Some(digest) = tagged(Path::new(&dir), tag)? else { return Ok(()) };
+                let Some(digest) = tagged(Path::new(&dir), tag)? else {
+                    return Ok(());
+                };
                 cache.attributes.insert("digest".to_owned(), digest);
             }
             self.stores.insert(format!("local:{dir}"), dir.into());
@@ -69,7 +71,9 @@ impl Caches {
     /// Writes the indexes of exported caches. `manifest` is the descriptor in the engine's answer, as JSON.
     pub(super) fn finish(&self, manifest: &str) -> io::Result<()> {
         let manifest: Value = serde_json::from_str(manifest)?;
-        self.indexes.iter().try_for_each(|(dir, tag)| write_index(dir, tag, &manifest))
+        self.indexes
+            .iter()
+            .try_for_each(|(dir, tag)| write_index(dir, tag, &manifest))
     }
 }
 
@@ -92,7 +96,9 @@ fn tagged(dir: &Path, tag: &str) -> io::Result<Option<String>> {
     };
     let index: Value = serde_json::from_slice(&text)?;
     let manifests = index["manifests"].as_array().into_iter().flatten();
-    let found = manifests.filter(|manifest| manifest["annotations"][TAG] == tag).find_map(|m| m["digest"].as_str());
+    let found = manifests
+        .filter(|manifest| manifest["annotations"][TAG] == tag)
+        .find_map(|m| m["digest"].as_str());
     Ok(found.map(str::to_owned))
 }
 
@@ -123,23 +129,40 @@ mod tests {
     use super::*;
 
     fn local(key: &str, dir: &Path) -> Cache {
-        Cache { kind: "local".into(), attributes: BTreeMap::from([(key.into(), dir.display().to_string())]) }
+        Cache {
+            kind: "local".into(),
+            attributes: BTreeMap::from([(key.into(), dir.display().to_string())]),
+        }
     }
 
     #[test]
     fn an_exported_cache_can_be_imported() {
         let dir = tempfile::tempdir().unwrap();
         let cache = dir.path().join("cache");
-        assert!(Caches::prepare(&[local("src", &cache)], &[]).unwrap().imports.is_empty(), "not there yet");
+        assert!(
+            Caches::prepare(&[local("src", &cache)], &[])
+                .unwrap()
+                .imports
+                .is_empty(),
+            "not there yet"
+        );
 
         let export = Caches::prepare(&[], &[local("dest", &cache)]).unwrap();
         for digest in ["sha256:1", "sha256:2"] {
-            export.finish(&json!({"digest": digest, "size": 3, "mediaType": "m"}).to_string()).unwrap();
+            export
+                .finish(&json!({"digest": digest, "size": 3, "mediaType": "m"}).to_string())
+                .unwrap();
         }
         let import = Caches::prepare(&[local("src", &cache)], &[]).unwrap();
         assert_eq!(import.imports[0].attributes["digest"], "sha256:2");
-        assert_eq!(import.stores.keys().collect::<Vec<_>>(), [&format!("local:{}", cache.display())]);
+        assert_eq!(
+            import.stores.keys().collect::<Vec<_>>(),
+            [&format!("local:{}", cache.display())]
+        );
         let option = imports_option(&import.imports);
-        assert!(option.starts_with(r#"[{"Attrs":{"digest":"sha256:2","src":"#), "{option}");
+        assert!(
+            option.starts_with(r#"[{"Attrs":{"digest":"sha256:2","src":"#),
+            "{option}"
+        );
     }
 }

@@ -77,10 +77,18 @@ impl Failure {
     /// Unpacks a status with the details BuildKit attaches.
     pub fn from_status(status: &Status) -> Self {
         let details = rpc::Status::decode(status.details()).unwrap_or_default();
-        let sources = errdefs::Source::all(&details).iter().filter_map(snippet).collect();
+        let sources = errdefs::Source::all(&details)
+            .iter()
+            .filter_map(snippet)
+            .collect();
         let step = errdefs::Vertex::all(&details).pop().map(|vertex| vertex.digest);
         let message = message(status.message());
-        Self { kind: kind(status.code(), &message), message, sources, step }
+        Self {
+            kind: kind(status.code(), &message),
+            message,
+            sources,
+            step,
+        }
     }
 }
 
@@ -92,22 +100,34 @@ fn snippet(source: &errdefs::Source) -> Option<Snippet> {
         Some((start, line(range.end.line).unwrap_or(start).max(start)))
     });
     let text = String::from_utf8_lossy(&info.data).into_owned();
-    Some(Snippet { file: info.filename.clone(), text, lines: lines.collect() })
+    Some(Snippet {
+        file: info.filename.clone(),
+        text,
+        lines: lines.collect(),
+    })
 }
 
 /// The engine's message without what says only which calls it came through.
 fn message(raw: &str) -> String {
     let mut rest = raw.trim();
-    while let Some(inner) = ["failed to solve: ", "failed to compute cache key: ", "rpc error: "]
-        .iter()
-        .find_map(|prefix| rest.strip_prefix(prefix))
+    while let Some(inner) = [
+        "failed to solve: ",
+        "failed to compute cache key: ",
+        "rpc error: ",
+    ]
+    .iter()
+    .find_map(|prefix| rest.strip_prefix(prefix))
     {
         rest = match inner.strip_prefix("code = ") {
             Some(coded) => coded.split_once(" desc = ").map_or(coded, |(_, message)| message),
             None => inner,
         };
     }
-    if rest.is_empty() { "the engine gave no reason".to_owned() } else { rest.to_owned() }
+    if rest.is_empty() {
+        "the engine gave no reason".to_owned()
+    } else {
+        rest.to_owned()
+    }
 }
 
 /// The engine has no codes for these; the texts are those of BuildKit, containerd's resolver and registries.
@@ -174,16 +194,27 @@ mod tests {
                 ..Default::default()
             }),
             ranges: vec![errdefs::Range {
-                start: errdefs::Position { line: 2, character: 0 },
+                start: errdefs::Position {
+                    line: 2,
+                    character: 0,
+                },
                 end: errdefs::Position::default(),
             }],
         };
-        let vertex = errdefs::Vertex { digest: "sha256:1".into() };
-        let details = rpc::Status { details: vec![source.to_any(), vertex.to_any()], ..Default::default() };
+        let vertex = errdefs::Vertex {
+            digest: "sha256:1".into(),
+        };
+        let details = rpc::Status {
+            details: vec![source.to_any(), vertex.to_any()],
+            ..Default::default()
+        };
         let text = "failed to solve: process \"x\" did not complete successfully: exit code: 1";
         let status = Status::with_details(Code::Unknown, text, details.encode_to_vec().into());
         let failure = Failure::from_status(&status);
-        assert_eq!(failure.message, "process \"x\" did not complete successfully: exit code: 1");
+        assert_eq!(
+            failure.message,
+            "process \"x\" did not complete successfully: exit code: 1"
+        );
         assert_eq!(failure.step.as_deref(), Some("sha256:1"));
         assert_eq!(failure.sources[0].lines, [(2, 2)]);
         assert_eq!(failure.kind, FailureKind::Build);
@@ -192,8 +223,14 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         let of = |text: &str| Failure::from_status(&Status::unknown(text)).kind;
-        assert_eq!(of("failed to push r.example/a:1: 401 Unauthorized"), FailureKind::Registry);
-        assert_eq!(of("granting entitlement network.host is not allowed by build daemon configuration"), FailureKind::Permission);
+        assert_eq!(
+            of("failed to push r.example/a:1: 401 Unauthorized"),
+            FailureKind::Registry
+        );
+        assert_eq!(
+            of("granting entitlement network.host is not allowed by build daemon configuration"),
+            FailureKind::Permission
+        );
         assert_eq!(of("hash mismatch"), FailureKind::Build);
     }
 }

@@ -35,5 +35,8 @@ fn random_id() -> String {
     let mut bytes = [0; 25];
     // The kernel's generator does not fail once it is seeded, which it is long before builds run.
     while rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).is_err() {}
-    bytes.iter().map(|byte| char::from(DIGITS[usize::from(byte % 32)])).collect()
+    bytes
+        .iter()
+        .map(|byte| char::from(DIGITS[usize::from(byte % 32)]))
+        .collect()
 }

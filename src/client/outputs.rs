@@ -30,7 +30,10 @@ pub(super) fn adapt(outputs: &[Output], engine: &EngineInfo) -> Result<Outputs, 
             for_docker(&mut output, engine.is_graph_driver(), &mut adapted.push_after)?;
         }
         adapted.files.extend(output.dest.map(|dest| (number, dest)));
-        adapted.exporters.push(Exporter { r#type: output.exporter, attrs: output.attributes.into_iter().collect() });
+        adapted.exporters.push(Exporter {
+            r#type: output.exporter,
+            attrs: output.attributes.into_iter().collect(),
+        });
     }
     Ok(adapted)
 }
@@ -45,12 +48,25 @@ fn for_docker(output: &mut Output, graph_driver: bool, push_after: &mut Vec<Stri
         return Ok(());
     }
     if matches!(output.exporter.as_str(), "oci" | "docker") {
-        let text = format!("dockerd exports `type={}` only with the containerd image store", output.exporter);
+        let text = format!(
+            "dockerd exports `type={}` only with the containerd image store",
+            output.exporter
+        );
         return Err(Error::Local(text));
     }
-    if output.attributes.remove("push").is_some_and(|push| push == "true") {
+    if output
+        .attributes
+        .remove("push")
+        .is_some_and(|push| push == "true")
+    {
         let names = output.attributes.get("name").map(|names| names.split(','));
-        push_after.extend(names.into_iter().flatten().filter(|name| !name.is_empty()).map(str::to_owned));
+        push_after.extend(
+            names
+                .into_iter()
+                .flatten()
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
+        );
     }
     Ok(())
 }
@@ -69,7 +85,11 @@ pub(super) async fn push(names: &[String]) -> Result<(), Error> {
         if !pushed.status.success() {
             let said = String::from_utf8_lossy(&pushed.stderr).trim().to_owned();
             let message = format!("failed to push `{name}`: {said}");
-            let failure = Failure { kind: FailureKind::Registry, message, ..Failure::default() };
+            let failure = Failure {
+                kind: FailureKind::Registry,
+                message,
+                ..Failure::default()
+            };
             return Err(Error::Failed(Box::new(failure)));
         }
     }
@@ -83,8 +103,14 @@ mod tests {
 
     fn engine(labels: &[&str]) -> EngineInfo {
         let label = |name: &&str| (format!("org.mobyproject.buildkit.worker.{name}"), String::new());
-        let worker = Worker { labels: labels.iter().map(label).collect(), ..Worker::default() };
-        EngineInfo { version: None, workers: vec![worker] }
+        let worker = Worker {
+            labels: labels.iter().map(label).collect(),
+            ..Worker::default()
+        };
+        EngineInfo {
+            version: None,
+            workers: vec![worker],
+        }
     }
 
     fn adapted(text: &str, engine: &EngineInfo) -> Outputs {
@@ -98,13 +124,22 @@ mod tests {
         let graph_driver = engine(&["moby.host-gateway-ip"]);
 
         let load = adapted("type=docker,name=a", &buildkitd);
-        assert_eq!((load.exporters[0].r#type.as_str(), load.files[&0].clone()), ("docker", Dest::DockerLoad));
+        assert_eq!(
+            (load.exporters[0].r#type.as_str(), load.files[&0].clone()),
+            ("docker", Dest::DockerLoad)
+        );
         let load = adapted("type=docker,name=a", &containerd);
         assert_eq!((load.exporters[0].r#type.as_str(), load.files.len()), ("moby", 0));
         let push = adapted("type=registry,name=a", &containerd);
-        assert_eq!((push.exporters[0].attrs["push"].as_str(), push.push_after.len()), ("true", 0));
+        assert_eq!(
+            (push.exporters[0].attrs["push"].as_str(), push.push_after.len()),
+            ("true", 0)
+        );
         let push = adapted("type=registry,\"name=a,b\"", &graph_driver);
-        assert_eq!((push.exporters[0].attrs.contains_key("push"), push.push_after), (false, vec!["a".into(), "b".into()]));
+        assert_eq!(
+            (push.exporters[0].attrs.contains_key("push"), push.push_after),
+            (false, vec!["a".into(), "b".into()])
+        );
         assert!(adapt(&[Output::parse("type=oci,dest=x").unwrap()], &graph_driver).is_err());
     }
 }

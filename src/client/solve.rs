@@ -98,13 +98,19 @@ impl BuildResult {
 
     /// The digest of the image's configuration, which dockerd without the containerd store calls its id.
     pub fn config_digest(&self) -> Option<&str> {
-        self.response.get("containerimage.config.digest").map(String::as_str)
+        self.response
+            .get("containerimage.config.digest")
+            .map(String::as_str)
     }
 
     /// The names the image got.
     pub fn names(&self) -> Vec<&str> {
         let names = self.response.get("image.name").map(|names| names.split(','));
-        names.into_iter().flatten().filter(|name| !name.is_empty()).collect()
+        names
+            .into_iter()
+            .flatten()
+            .filter(|name| !name.is_empty())
+            .collect()
     }
 }
 
@@ -121,7 +127,11 @@ where
     F: Future<Output = Result<(), WorkError>>,
 {
     let local = |error: std::io::Error| Error::Local(error.to_string());
-    let Outputs { exporters, files, push_after } = outputs::adapt(&request.outputs, engine.info())?;
+    let Outputs {
+        exporters,
+        files,
+        push_after,
+    } = outputs::adapt(&request.outputs, engine.info())?;
     let caches = Caches::prepare(&request.cache_imports, &request.cache_exports).map_err(local)?;
     let services = Services {
         sources: request.sources,
@@ -146,8 +156,14 @@ where
         r#ref: build_ref.clone(),
         session: building.session_id.clone(),
         // Engines before 0.13 know the first exporter alone.
-        exporter_deprecated: exporters.first().map(|first| first.r#type.clone()).unwrap_or_default(),
-        exporter_attrs_deprecated: exporters.first().map(|first| first.attrs.clone()).unwrap_or_default(),
+        exporter_deprecated: exporters
+            .first()
+            .map(|first| first.r#type.clone())
+            .unwrap_or_default(),
+        exporter_attrs_deprecated: exporters
+            .first()
+            .map(|first| first.attrs.clone())
+            .unwrap_or_default(),
         exporters,
         cache: Some(cache_options(&caches)),
         entitlements: request.entitlements,
@@ -162,7 +178,9 @@ where
     session.close().await;
     let response = outcome?;
     if let Some(manifest) = response.get("cache.manifest") {
-        caches.finish(manifest).map_err(|error| Error::Local(format!("failed to index the cache: {error}")))?;
+        caches
+            .finish(manifest)
+            .map_err(|error| Error::Local(format!("failed to index the cache: {error}")))?;
     }
     outputs::push(&push_after).await?;
     Ok(BuildResult { build_ref, response })
@@ -204,20 +222,30 @@ async fn race(
 
 fn explain(engine: &Engine, status: Option<tonic::Status>, worked: Option<WorkError>) -> Error {
     let gone = |reason: String| {
-        let reason = engine.said().map_or(reason.clone(), |said| format!("{reason} ({said})"));
-        Error::Gone { address: engine.address().to_owned(), reason }
+        let reason = engine
+            .said()
+            .map_or(reason.clone(), |said| format!("{reason} ({said})"));
+        Error::Gone {
+            address: engine.address().to_owned(),
+            reason,
+        }
     };
     let mut failure = match status {
         Some(status) if is_transport(&status) => return gone(reason(&status)),
         Some(status) => Failure::from_status(&status),
-        None => Failure { message: "the engine gave no answer".to_owned(), ..Failure::default() },
+        None => Failure {
+            message: "the engine gave no answer".to_owned(),
+            ..Failure::default()
+        },
     };
     match worked {
         Some(WorkError::Manifest(text)) => {
             failure.kind = FailureKind::Manifest;
             failure.message = text;
         }
-        Some(WorkError::Other(text)) if failure.sources.is_empty() && failure.step.is_none() => failure.message = text,
+        Some(WorkError::Other(text)) if failure.sources.is_empty() && failure.step.is_none() => {
+            failure.message = text
+        }
         _ => {}
     }
     Error::Failed(Box::new(failure))
@@ -236,10 +264,17 @@ fn cache_options(caches: &Caches) -> CacheOptions {
 }
 
 /// Passes progress on until the engine has no more, or is quiet for long after the build was `solved`.
-async fn follow(engine: Engine, build_ref: String, sender: UnboundedSender<Update>, solved: CancellationToken) {
+async fn follow(
+    engine: Engine,
+    build_ref: String,
+    sender: UnboundedSender<Update>,
+    solved: CancellationToken,
+) {
     let mut control = engine.control();
     // Progress is a courtesy: what matters of a failure comes with the build's own answer.
-    let Ok(stream) = control.status(StatusRequest { r#ref: build_ref }).await else { return };
+    let Ok(stream) = control.status(StatusRequest { r#ref: build_ref }).await else {
+        return;
+    };
     let mut stream = stream.into_inner();
     loop {
         let quiet = async {

@@ -72,16 +72,30 @@ pub struct Ssh {
 impl Output {
     /// Reads `type=…,dest=…`; a text without `=` is the directory of a `local` export, `-` is a tar on standard output.
     pub fn parse(text: &str) -> Result<Self, BadSpec> {
-        let bad = |reason: &str| BadSpec { what: "output", text: text.to_owned(), reason: reason.to_owned() };
+        let bad = |reason: &str| BadSpec {
+            what: "output",
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        };
         if text == "-" {
-            return Ok(Self { exporter: "tar".to_owned(), attributes: BTreeMap::new(), dest: Some(Dest::Stdout) });
+            return Ok(Self {
+                exporter: "tar".to_owned(),
+                attributes: BTreeMap::new(),
+                dest: Some(Dest::Stdout),
+            });
         }
         if !text.contains('=') && !text.is_empty() {
             let dest = Some(Dest::Directory(text.into()));
-            return Ok(Self { exporter: "local".to_owned(), attributes: BTreeMap::new(), dest });
+            return Ok(Self {
+                exporter: "local".to_owned(),
+                attributes: BTreeMap::new(),
+                dest,
+            });
         }
         let mut attributes = pairs(text, "output")?;
-        let mut exporter = attributes.remove("type").ok_or_else(|| bad("`type=` is missing"))?;
+        let mut exporter = attributes
+            .remove("type")
+            .ok_or_else(|| bad("`type=` is missing"))?;
         if exporter == "registry" {
             exporter = "image".to_owned();
             attributes.insert("push".to_owned(), "true".to_owned());
@@ -96,7 +110,11 @@ impl Output {
             ("tar" | "oci" | "docker", Some(dest)) => Some(Dest::File(dest.into())),
             ("image" | "moby", None) => None,
             ("image" | "moby", Some(_)) => return Err(bad("an image has no `dest`, its name is `name=`")),
-            _ => return Err(bad("the types are image, registry, oci, docker, local, tar, moby")),
+            _ => {
+                return Err(bad(
+                    "the types are image, registry, oci, docker, local, tar, moby",
+                ));
+            }
         };
         if exporter == "local" && attributes.get("mode").is_some_and(|mode| mode != "copy") {
             return Err(bad("`mode=copy` is the only one supported"));
@@ -104,7 +122,11 @@ impl Output {
         if attributes.get("tar").is_some_and(|tar| tar != "true") {
             return Err(bad("only tar archives are written, `tar=false` is not supported"));
         }
-        Ok(Self { exporter, attributes, dest })
+        Ok(Self {
+            exporter,
+            attributes,
+            dest,
+        })
     }
 
     /// The same with `{service}` replaced in every value.
@@ -125,7 +147,10 @@ impl Output {
     /// True if two services would write to one place.
     pub fn collides(&self) -> bool {
         let fixed = |path: &PathBuf| !path.to_string_lossy().contains(SERVICE);
-        let name = self.attributes.get("name").is_some_and(|name| !name.contains(SERVICE));
+        let name = self
+            .attributes
+            .get("name")
+            .is_some_and(|name| !name.contains(SERVICE));
         name || match &self.dest {
             Some(Dest::Directory(path) | Dest::File(path)) => fixed(path),
             Some(Dest::Stdout) => true,
@@ -142,11 +167,20 @@ impl Cache {
     pub fn parse(text: &str, what: &'static str) -> Result<Self, BadSpec> {
         if !text.contains('=') {
             let attributes = BTreeMap::from([("ref".to_owned(), text.to_owned())]);
-            return Ok(Self { kind: "registry".to_owned(), attributes });
+            return Ok(Self {
+                kind: "registry".to_owned(),
+                attributes,
+            });
         }
         let mut attributes = pairs(text, what)?;
-        let bad = |reason: &str| BadSpec { what, text: text.to_owned(), reason: reason.to_owned() };
-        let kind = attributes.remove("type").ok_or_else(|| bad("`type=` is missing"))?;
+        let bad = |reason: &str| BadSpec {
+            what,
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let kind = attributes
+            .remove("type")
+            .ok_or_else(|| bad("`type=` is missing"))?;
         let needed = match (kind.as_str(), what) {
             ("registry", _) => Some("ref"),
             ("local", "cache export") => Some("dest"),
@@ -173,14 +207,23 @@ impl SecretSource {
     /// Reads `id=…,src=FILE` or `id=…,env=NAME`; with neither, the variable or else the file of the id's name, as
     /// docker does. Returns the id, too.
     pub fn parse(text: &str) -> Result<(String, Self), BadSpec> {
-        let bad = |reason: &str| BadSpec { what: "secret", text: text.to_owned(), reason: reason.to_owned() };
+        let bad = |reason: &str| BadSpec {
+            what: "secret",
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        };
         let mut attributes = pairs(text, "secret")?;
-        let id = attributes.remove("id").filter(|id| !id.is_empty()).ok_or_else(|| bad("`id=` is missing"))?;
+        let id = attributes
+            .remove("id")
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| bad("`id=` is missing"))?;
         let kind = attributes.remove("type");
         let source = attributes.remove("src").or_else(|| attributes.remove("source"));
         let variable = attributes.remove("env");
         if let Some(key) = attributes.keys().next() {
-            return Err(bad(&format!("nothing is known about `{key}`, the keys are id, src and env")));
+            return Err(bad(&format!(
+                "nothing is known about `{key}`, the keys are id, src and env"
+            )));
         }
         let source = match (kind.as_deref(), source, variable) {
             (_, Some(_), Some(_)) => return Err(bad("either `src=` or `env=`, not both")),
@@ -197,22 +240,36 @@ impl SecretSource {
 impl Ssh {
     /// Reads `default`, `ID` or `ID=SOCKET`.
     pub fn parse(text: &str) -> Result<Self, BadSpec> {
-        let (id, socket) = text.split_once('=').map_or((text, None), |(id, socket)| (id, Some(socket)));
+        let (id, socket) = text
+            .split_once('=')
+            .map_or((text, None), |(id, socket)| (id, Some(socket)));
         if id.is_empty() || socket.is_some_and(str::is_empty) {
             let reason = "expected `ID` or `ID=SOCKET`".to_owned();
-            return Err(BadSpec { what: "ssh agent", text: text.to_owned(), reason });
+            return Err(BadSpec {
+                what: "ssh agent",
+                text: text.to_owned(),
+                reason,
+            });
         }
-        Ok(Self { id: id.to_owned(), socket: socket.map(PathBuf::from) })
+        Ok(Self {
+            id: id.to_owned(),
+            socket: socket.map(PathBuf::from),
+        })
     }
 }
 
 /// Splits one CSV record of `key=value` fields.
 fn pairs(text: &str, what: &'static str) -> Result<BTreeMap<String, String>, BadSpec> {
-    let bad = |reason: String| BadSpec { what, text: text.to_owned(), reason };
+    let bad = |reason: String| BadSpec {
+        what,
+        text: text.to_owned(),
+        reason,
+    };
     let mut found = BTreeMap::new();
     for field in fields(text).ok_or_else(|| bad("a quote is not closed".to_owned()))? {
-        let (key, value) =
-            field.split_once('=').ok_or_else(|| bad(format!("expected `key=value`, found `{field}`")))?;
+        let (key, value) = field
+            .split_once('=')
+            .ok_or_else(|| bad(format!("expected `key=value`, found `{field}`")))?;
         if found.insert(key.trim().to_owned(), value.to_owned()).is_some() {
             return Err(bad(format!("`{key}` is there twice")));
         }
@@ -245,7 +302,10 @@ mod tests {
         let image = Output::parse(r#"type=image,"name=r.example/a:1,r.example/a:2",push=true"#).unwrap();
         assert_eq!(image.attributes["name"], "r.example/a:1,r.example/a:2");
         assert_eq!(Output::parse("type=registry").unwrap().attributes["push"], "true");
-        assert_eq!(Output::parse("out").unwrap().dest, Some(Dest::Directory("out".into())));
+        assert_eq!(
+            Output::parse("out").unwrap().dest,
+            Some(Dest::Directory("out".into()))
+        );
         assert_eq!(Output::parse("type=oci,dest=-").unwrap().dest, Some(Dest::Stdout));
         assert_eq!(Output::parse("type=docker").unwrap().dest, Some(Dest::DockerLoad));
         for (text, part) in [
@@ -266,20 +326,48 @@ mod tests {
     fn service_placeholder() {
         let output = Output::parse("type=oci,dest=out/{service}.tar,name=r/{service}").unwrap();
         assert!(!output.collides());
-        assert_eq!(output.for_service("api").dest, Some(Dest::File("out/api.tar".into())));
+        assert_eq!(
+            output.for_service("api").dest,
+            Some(Dest::File("out/api.tar".into()))
+        );
         assert_eq!(output.for_service("api").attributes["name"], "r/api");
         assert!(Output::parse("out").unwrap().collides());
     }
 
     #[test]
     fn caches_secrets_agents() {
-        assert_eq!(Cache::parse("r.example/c", "cache import").unwrap().attributes["ref"], "r.example/c");
-        assert!(Cache::parse("type=local", "cache export").unwrap_err().reason.contains("`dest=`"));
-        assert_eq!(SecretSource::parse("id=a,src=f").unwrap(), ("a".into(), SecretSource::File("f".into())));
-        assert_eq!(SecretSource::parse("id=a,env=E").unwrap(), ("a".into(), SecretSource::Env("E".into())));
-        assert!(SecretSource::parse("id=a,scr=f").unwrap_err().reason.contains("`scr`"));
+        assert_eq!(
+            Cache::parse("r.example/c", "cache import").unwrap().attributes["ref"],
+            "r.example/c"
+        );
+        assert!(
+            Cache::parse("type=local", "cache export")
+                .unwrap_err()
+                .reason
+                .contains("`dest=`")
+        );
+        assert_eq!(
+            SecretSource::parse("id=a,src=f").unwrap(),
+            ("a".into(), SecretSource::File("f".into()))
+        );
+        assert_eq!(
+            SecretSource::parse("id=a,env=E").unwrap(),
+            ("a".into(), SecretSource::Env("E".into()))
+        );
+        assert!(
+            SecretSource::parse("id=a,scr=f")
+                .unwrap_err()
+                .reason
+                .contains("`scr`")
+        );
         assert!(SecretSource::parse("src=f").is_err());
-        assert_eq!(Ssh::parse("default").unwrap(), Ssh { id: "default".into(), socket: None });
+        assert_eq!(
+            Ssh::parse("default").unwrap(),
+            Ssh {
+                id: "default".into(),
+                socket: None
+            }
+        );
         assert_eq!(Ssh::parse("x=/s").unwrap().socket, Some("/s".into()));
         assert!(Ssh::parse("x=").is_err());
     }

@@ -78,29 +78,57 @@ pub(super) fn updates(response: StatusResponse) -> Vec<Update> {
 }
 
 fn of_vertex(vertex: Vertex, updates: &mut Vec<Update>) {
-    let mut push = |what| updates.push(Update { step: vertex.digest.clone(), what });
-    push(What::Known { name: vertex.name.clone() });
+    let mut push = |what| {
+        updates.push(Update {
+            step: vertex.digest.clone(),
+            what,
+        })
+    };
+    push(What::Known {
+        name: vertex.name.clone(),
+    });
     let started = vertex.started.as_ref().map(time);
     if let Some(at) = started {
         push(What::Started { at });
     }
     if let Some(completed) = vertex.completed.as_ref().map(time) {
-        let took = started.and_then(|started| completed.duration_since(started).ok()).unwrap_or_default();
+        let took = started
+            .and_then(|started| completed.duration_since(started).ok())
+            .unwrap_or_default();
         let error = Some(vertex.error.clone()).filter(|error| !error.is_empty());
-        push(What::Ended { cached: vertex.cached, took, error });
+        push(What::Ended {
+            cached: vertex.cached,
+            took,
+            error,
+        });
     }
 }
 
 fn of_status(status: VertexStatus) -> Update {
     let count = |value: i64| u64::try_from(value).unwrap_or(0);
-    let part = if status.name.is_empty() { status.id } else { status.name };
+    let part = if status.name.is_empty() {
+        status.id
+    } else {
+        status.name
+    };
     let (current, total) = (count(status.current), count(status.total));
-    let what = What::Progress { part, current, total, done: status.completed.is_some() };
-    Update { step: status.vertex, what }
+    let what = What::Progress {
+        part,
+        current,
+        total,
+        done: status.completed.is_some(),
+    };
+    Update {
+        step: status.vertex,
+        what,
+    }
 }
 
 fn of_log(log: VertexLog) -> Update {
-    Update { step: log.vertex, what: What::Log { text: log.msg } }
+    Update {
+        step: log.vertex,
+        what: What::Log { text: log.msg },
+    }
 }
 
 fn of_warning(warning: VertexWarning) -> Update {
@@ -113,7 +141,10 @@ fn of_warning(warning: VertexWarning) -> Update {
         url: warning.url,
         place: warning.info.map(|info| info.filename).zip(line),
     };
-    Update { step: warning.vertex, what }
+    Update {
+        step: warning.vertex,
+        what,
+    }
 }
 
 fn time(stamp: &Timestamp) -> SystemTime {
@@ -136,9 +167,19 @@ mod tests {
             cached: true,
             ..Vertex::default()
         };
-        let response = StatusResponse { vertexes: vec![vertex], ..StatusResponse::default() };
+        let response = StatusResponse {
+            vertexes: vec![vertex],
+            ..StatusResponse::default()
+        };
         let what: Vec<_> = updates(response).into_iter().map(|update| update.what).collect();
         assert_eq!(what[0], What::Known { name: "copy".into() });
-        assert_eq!(what[2], What::Ended { cached: true, took: Duration::from_secs(2), error: None });
+        assert_eq!(
+            what[2],
+            What::Ended {
+                cached: true,
+                took: Duration::from_secs(2),
+                error: None
+            }
+        );
     }
 }

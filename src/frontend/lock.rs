@@ -29,7 +29,12 @@ pub(crate) fn picks(
     platform: &str,
 ) -> Result<Vec<Pick>, Failure> {
     let parsed = pylock::parse(lock)?;
-    let target = Target { interpreter, platform, from_source: &from_source(service), folder };
+    let target = Target {
+        interpreter,
+        platform,
+        from_source: &from_source(service),
+        folder,
+    };
     Ok(choose(lock, &parsed, &target)?)
 }
 

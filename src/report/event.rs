@@ -74,7 +74,10 @@ impl Event {
 
     /// An event of one service.
     pub fn of(service: &Arc<str>, kind: EventKind) -> Self {
-        Self { service: Some(service.clone()), kind }
+        Self {
+            service: Some(service.clone()),
+            kind,
+        }
     }
 }
 

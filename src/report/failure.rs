@@ -19,7 +19,11 @@ pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -
     let title = format!("failed to build `{service}`: {}", failure.message);
     let group = Group::with_title(Level::ERROR.primary_title(&title));
     // Ranges in a text that is not the whole file, or was not sent, point nowhere.
-    let places: Vec<_> = failure.sources.iter().filter(|source| !spans(source).is_empty()).collect();
+    let places: Vec<_> = failure
+        .sources
+        .iter()
+        .filter(|source| !spans(source).is_empty())
+        .collect();
     let group = places.iter().fold(group, |group, source| {
         let shown = Shown::source(&source.text).path(&source.file);
         group.element(spans(source).into_iter().fold(shown, |shown, span| {
@@ -44,7 +48,9 @@ fn spans(source: &Snippet) -> Vec<std::ops::Range<usize>> {
     starts.extend(source.text.match_indices('\n').map(|(at, _)| at + 1));
     let span = |&(first, last): &(u32, u32)| {
         let start = *starts.get(first as usize - 1)?;
-        let end = starts.get(last as usize).map_or(source.text.len(), |next| next - 1);
+        let end = starts
+            .get(last as usize)
+            .map_or(source.text.len(), |next| next - 1);
         let line = source.text.get(start..end)?;
         let indent = line.len() - line.trim_start().len();
         (indent < line.len()).then(|| start + indent..start + line.trim_end().len())
@@ -58,18 +64,32 @@ mod tests {
 
     #[test]
     fn places_and_last_words_are_shown() {
-        let source =
-            Snippet { file: "wheelwright.yaml".into(), text: "a: 1\nb:\n  - c\nd: 2\n".into(), lines: vec![(3, 3)] };
-        let failure = Failure { message: "exit code: 1".into(), sources: vec![source], ..Failure::default() };
-        let step =
-            Step { name: "install c".into(), lines: ["first".into(), String::new(), "last".into()].into(), ..Step::default() };
+        let source = Snippet {
+            file: "wheelwright.yaml".into(),
+            text: "a: 1\nb:\n  - c\nd: 2\n".into(),
+            lines: vec![(3, 3)],
+        };
+        let failure = Failure {
+            message: "exit code: 1".into(),
+            sources: vec![source],
+            ..Failure::default()
+        };
+        let step = Step {
+            name: "install c".into(),
+            lines: ["first".into(), String::new(), "last".into()].into(),
+            ..Step::default()
+        };
         let text = anstream::adapter::strip_str(&with_step("api", &failure, Some(&step))).to_string();
         insta::assert_snapshot!(text, @"");
     }
 
     #[test]
     fn places_outside_of_the_text_are_left_out() {
-        let source = Snippet { file: "f".into(), text: "a".into(), lines: vec![(7, 9)] };
+        let source = Snippet {
+            file: "f".into(),
+            text: "a".into(),
+            lines: vec![(7, 9)],
+        };
         assert!(spans(&source).is_empty());
     }
 }

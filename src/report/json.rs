@@ -39,23 +39,34 @@ pub struct Json {
 impl Json {
     /// A reporter that writes to `printer`.
     pub fn new(printer: Printer) -> Self {
-        Self { printer, named: BTreeSet::new(), names: std::collections::BTreeMap::new() }
+        Self {
+            printer,
+            named: BTreeSet::new(),
+            names: std::collections::BTreeMap::new(),
+        }
     }
 
     fn object(&mut self, event: &Event) -> Option<Value> {
         Some(match &event.kind {
-            EventKind::RunStarted { engine, version, services } => {
+            EventKind::RunStarted {
+                engine,
+                version,
+                services,
+            } => {
                 let services: Vec<_> = services.iter().map(AsRef::as_ref).collect();
                 json!({"event": "run-started", "engine": engine, "buildkit": version, "services": services})
             }
             EventKind::Started => json!({"event": "service-started"}),
-            EventKind::Step(update) => return self.step(event.service.as_deref().unwrap_or_default(), update),
+            EventKind::Step(update) => {
+                return self.step(event.service.as_deref().unwrap_or_default(), update);
+            }
             EventKind::Finished(finished) => json!({
                 "event": "service-finished", "digest": finished.digest, "names": finished.names,
                 "files": finished.files, "seconds": finished.took.as_secs_f64(),
             }),
             EventKind::Failed(failed) => {
-                let place = |source: &crate::client::Snippet| json!({"file": source.file, "lines": source.lines});
+                let place =
+                    |source: &crate::client::Snippet| json!({"file": source.file, "lines": source.lines});
                 json!({
                     "event": "service-failed", "kind": kind_word(failed.failure.kind),
                     "message": failed.failure.message, "step": failed.failure.step,
@@ -80,11 +91,21 @@ impl Json {
                 "event": "step-ended", "name": self.names.get(&update.step), "cached": cached,
                 "seconds": took.as_secs_f64(), "error": error,
             }),
-            What::Progress { part, current, total, done } => json!({
+            What::Progress {
+                part,
+                current,
+                total,
+                done,
+            } => json!({
                 "event": "step-progress", "part": part, "current": current, "total": total, "done": done,
             }),
             What::Log { text } => json!({"event": "log", "text": String::from_utf8_lossy(text)}),
-            What::Warning { short, detail, url, place } => json!({
+            What::Warning {
+                short,
+                detail,
+                url,
+                place,
+            } => json!({
                 "event": "warning", "text": short, "detail": detail, "url": url,
                 "file": place.as_ref().map(|place| &place.0), "line": place.as_ref().map(|place| place.1),
             }),
@@ -96,7 +117,9 @@ impl Json {
 
 impl Reporter for Json {
     fn event(&mut self, at: Duration, event: &Event) {
-        let Some(mut object) = self.object(event) else { return };
+        let Some(mut object) = self.object(event) else {
+            return;
+        };
         object["v"] = 1.into();
         // Milliseconds are enough for people and stable enough to compare.
         object["at"] = ((at.as_secs_f64() * 1000.0).round() / 1000.0).into();

@@ -29,28 +29,43 @@ pub struct Plain {
 impl Plain {
     /// A reporter that writes to `printer`.
     pub fn new(printer: Printer) -> Self {
-        Self { printer, services: BTreeMap::new() }
+        Self {
+            printer,
+            services: BTreeMap::new(),
+        }
     }
 
     fn step(&mut self, service: &Arc<str>, update: &crate::client::Update) {
         let steps = self.services.entry(service.clone()).or_default();
         let change = steps.apply(update);
-        let Some(step) = steps.get(&update.step) else { return };
+        let Some(step) = steps.get(&update.step) else {
+            return;
+        };
         let name = styled(NAME, &format!("[{service}]"));
         match change {
             Change::Lines(lines) => {
                 let step = styled(FAINT, &format!("{} |", step.name));
-                lines.iter().for_each(|line| self.printer.note(&format!("{name} {step} {line}")));
+                lines
+                    .iter()
+                    .for_each(|line| self.printer.note(&format!("{name} {step} {line}")));
             }
             Change::Ended(Some(error)) => {
                 let mark = styled(ERROR, "failed");
-                self.printer.note(&format!("{name} {} {mark}: {error}", step.name));
+                self.printer
+                    .note(&format!("{name} {} {mark}: {error}", step.name));
             }
             Change::Ended(None) if !step.is_internal() || step.took > LONG => {
-                let took = if step.cached { "cached".to_owned() } else { text::seconds(step.took) };
-                self.printer.note(&format!("{name} {} {}", step.name, styled(FAINT, &took)));
+                let took = if step.cached {
+                    "cached".to_owned()
+                } else {
+                    text::seconds(step.took)
+                };
+                self.printer
+                    .note(&format!("{name} {} {}", step.name, styled(FAINT, &took)));
             }
-            Change::Warning(text) => self.printer.note(&format!("{name} {}: {text}", styled(WARN, "warning"))),
+            Change::Warning(text) => self
+                .printer
+                .note(&format!("{name} {}: {text}", styled(WARN, "warning"))),
             Change::Ended(None) | Change::Started | Change::Nothing => {}
         }
     }
@@ -63,10 +78,19 @@ impl Plain {
 impl Reporter for Plain {
     fn event(&mut self, _: Duration, event: &Event) {
         let Some(service) = &event.service else {
-            if let EventKind::RunStarted { engine, version, services } = &event.kind {
-                let version = version.as_deref().map(|version| format!(" (BuildKit {version})")).unwrap_or_default();
+            if let EventKind::RunStarted {
+                engine,
+                version,
+                services,
+            } = &event.kind
+            {
+                let version = version
+                    .as_deref()
+                    .map(|version| format!(" (BuildKit {version})"))
+                    .unwrap_or_default();
                 let count = text::plural(services.len(), "service");
-                self.printer.note(&format!("building {count} on {engine}{version}"));
+                self.printer
+                    .note(&format!("building {count} on {engine}{version}"));
             }
             return;
         };
@@ -75,15 +99,18 @@ impl Reporter for Plain {
             EventKind::Step(update) => self.step(service, update),
             EventKind::Finished(finished) => {
                 let text = text::finished(finished, &self.summary(service));
-                self.printer.note(&format!("{name} {}  {text}", styled(GOOD, "done")));
+                self.printer
+                    .note(&format!("{name} {}  {text}", styled(GOOD, "done")));
             }
             EventKind::Failed(failed) => {
                 let steps = self.services.get(service);
                 let step = failed.failure.step.as_ref().and_then(|digest| steps?.get(digest));
-                self.printer.note(&failure::with_step(service, &failed.failure, step));
+                self.printer
+                    .note(&failure::with_step(service, &failed.failure, step));
             }
             EventKind::Skipped { reason } => {
-                self.printer.note(&format!("{name} {}: {reason}", styled(WARN, "not built")));
+                self.printer
+                    .note(&format!("{name} {}: {reason}", styled(WARN, "not built")));
             }
             EventKind::RunStarted { .. } | EventKind::RunEnded | EventKind::Started => {}
         }

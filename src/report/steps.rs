@@ -53,11 +53,23 @@ impl Steps {
             }
             What::Started { .. } => {}
             What::Ended { cached, took, error } => return step.end(*cached, *took, error.as_ref()),
-            What::Progress { part, current, total, done } => step.progress(part, *current, *total, *done),
+            What::Progress {
+                part,
+                current,
+                total,
+                done,
+            } => step.progress(part, *current, *total, *done),
             What::Log { text } => return Change::Lines(step.log(text)),
-            What::Warning { short, detail, place, .. } => {
-                let place = place.as_ref().map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
-                let detail = detail.iter().fold(String::new(), |all, line| all + "\n    " + line);
+            What::Warning {
+                short, detail, place, ..
+            } => {
+                let place = place
+                    .as_ref()
+                    .map(|(file, line)| format!(" ({file}:{line})"))
+                    .unwrap_or_default();
+                let detail = detail
+                    .iter()
+                    .fold(String::new(), |all, line| all + "\n    " + line);
                 return Change::Warning(format!("{short}{place}{detail}"));
             }
         }
@@ -69,14 +81,23 @@ impl Steps {
     }
 
     pub(super) fn running(&self) -> impl Iterator<Item = (&String, &Step)> {
-        self.steps.iter().filter(|(_, step)| step.running && !step.name.is_empty())
+        self.steps
+            .iter()
+            .filter(|(_, step)| step.running && !step.name.is_empty())
     }
 
     /// `12 steps, 10 cached`; the internal ones count as little as they show.
     pub(super) fn summary(&self) -> String {
-        let shown = || self.steps.values().filter(|step| step.done && !step.is_internal());
+        let shown = || {
+            self.steps
+                .values()
+                .filter(|step| step.done && !step.is_internal())
+        };
         let cached = shown().filter(|step| step.cached).count();
-        format!("{}, {cached} cached", super::text::plural(shown().count(), "step"))
+        format!(
+            "{}, {cached} cached",
+            super::text::plural(shown().count(), "step")
+        )
     }
 }
 
@@ -88,11 +109,18 @@ impl Step {
 
     /// `1.2 MB / 3.4 MB`, or nothing.
     pub(super) fn amount(&self) -> Option<String> {
-        let (current, total) = self.parts.values().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        let (current, total) = self
+            .parts
+            .values()
+            .fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
         match (current, total) {
             (0, 0) => None,
             (current, 0) => Some(super::text::bytes(current)),
-            (current, total) => Some(format!("{} / {}", super::text::bytes(current), super::text::bytes(total))),
+            (current, total) => Some(format!(
+                "{} / {}",
+                super::text::bytes(current),
+                super::text::bytes(total)
+            )),
         }
     }
 
@@ -107,7 +135,11 @@ impl Step {
             let rest = std::mem::take(&mut self.partial);
             self.keep(&rest);
         }
-        if news { Change::Ended(error.cloned()) } else { Change::Nothing }
+        if news {
+            Change::Ended(error.cloned())
+        } else {
+            Change::Nothing
+        }
     }
 
     fn progress(&mut self, part: &str, current: u64, total: u64, done: bool) {
@@ -132,7 +164,12 @@ impl Step {
     fn keep(&mut self, line: &[u8]) -> String {
         let line = String::from_utf8_lossy(line);
         // Progress bars redraw a line many times; what counts is what they left.
-        let line = line.trim_end_matches(['\n', '\r']).rsplit('\r').next().unwrap_or_default().to_owned();
+        let line = line
+            .trim_end_matches(['\n', '\r'])
+            .rsplit('\r')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         if self.lines.len() == KEPT {
             self.lines.pop_front();
         }
@@ -146,7 +183,10 @@ mod tests {
     use super::*;
 
     fn update(what: What) -> Update {
-        Update { step: "sha256:1".into(), what }
+        Update {
+            step: "sha256:1".into(),
+            what,
+        }
     }
 
     #[test]
@@ -154,11 +194,21 @@ mod tests {
         let mut steps = Steps::default();
         let log = |text: &str| update(What::Log { text: text.into() });
         assert_eq!(steps.apply(&log("one\r\ntw")), Change::Lines(vec!["one".into()]));
-        assert_eq!(steps.apply(&log("o\n10%\r100%\n")), Change::Lines(vec!["two".into(), "100%".into()]));
+        assert_eq!(
+            steps.apply(&log("o\n10%\r100%\n")),
+            Change::Lines(vec!["two".into(), "100%".into()])
+        );
         steps.apply(&log("rest"));
-        let ended = What::Ended { cached: false, took: Duration::ZERO, error: None };
+        let ended = What::Ended {
+            cached: false,
+            took: Duration::ZERO,
+            error: None,
+        };
         assert_eq!(steps.apply(&update(ended.clone())), Change::Ended(None));
         assert_eq!(steps.apply(&update(ended)), Change::Nothing, "it is sent again");
-        assert_eq!(steps.get("sha256:1").unwrap().lines, ["one", "two", "100%", "rest"]);
+        assert_eq!(
+            steps.get("sha256:1").unwrap().lines,
+            ["one", "two", "100%", "rest"]
+        );
     }
 }

@@ -26,12 +26,20 @@ pub(super) fn bytes(count: u64) -> String {
         tenths /= 1000;
         unit = larger;
     }
-    if unit == "B" { format!("{count} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+    if unit == "B" {
+        format!("{count} B")
+    } else {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    }
 }
 
 /// `1 step`, `2 steps`.
 pub(super) fn plural(count: usize, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+    if count == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{count} {one}s")
+    }
 }
 
 /// What came of a service: digest, names, files, time.
@@ -52,9 +60,15 @@ mod tests {
     #[test]
     fn words() {
         assert_eq!(seconds(Duration::from_millis(349)), "0.3s");
-        assert_eq!(seconds(Duration::from_millis(59_960)), "1m00s".replace("1m00s", "0m59s"));
+        assert_eq!(
+            seconds(Duration::from_millis(59_960)),
+            "1m00s".replace("1m00s", "0m59s")
+        );
         assert_eq!(seconds(Duration::from_secs(185)), "3m05s");
-        assert_eq!([bytes(0), bytes(999), bytes(1500), bytes(7_300_000)], ["0 B", "999 B", "1.5 kB", "7.3 MB"]);
+        assert_eq!(
+            [bytes(0), bytes(999), bytes(1500), bytes(7_300_000)],
+            ["0 B", "999 B", "1.5 kB", "7.3 MB"]
+        );
         assert_eq!([plural(1, "step"), plural(0, "step")], ["1 step", "0 steps"]);
     }
 }

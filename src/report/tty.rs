@@ -44,19 +44,30 @@ impl Tty {
     pub fn new(_: Printer) -> Self {
         let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        Self { bars, services: BTreeMap::new(), visible: BTreeMap::new(), colours }
+        Self {
+            bars,
+            services: BTreeMap::new(),
+            visible: BTreeMap::new(),
+            colours,
+        }
     }
 
     /// Writes lines above what is redrawn.
     fn line(&self, line: &str) {
-        let line = if self.colours { line.to_owned() } else { anstream::adapter::strip_str(line).to_string() };
+        let line = if self.colours {
+            line.to_owned()
+        } else {
+            anstream::adapter::strip_str(line).to_string()
+        };
         drop(self.bars.println(line));
     }
 
     fn step(&mut self, at: Duration, name: &Arc<str>, update: &crate::client::Update) {
         let service = self.services.entry(name.clone()).or_default();
         let change = service.steps.apply(update);
-        let Some(step) = service.steps.get(&update.step) else { return };
+        let Some(step) = service.steps.get(&update.step) else {
+            return;
+        };
         let label = styled(NAME, &format!("[{name}]"));
         let line = match change {
             Change::Started => {
@@ -64,9 +75,11 @@ impl Tty {
                 return;
             }
             Change::Ended(Some(_)) => Some(format!("{label} {} {}", step.name, styled(ERROR, "failed"))),
-            Change::Ended(None) if !step.cached && !step.is_internal() && step.took > SHORT => {
-                Some(format!("{label} {} {}", step.name, styled(FAINT, &text::seconds(step.took))))
-            }
+            Change::Ended(None) if !step.cached && !step.is_internal() && step.took > SHORT => Some(format!(
+                "{label} {} {}",
+                step.name,
+                styled(FAINT, &text::seconds(step.took))
+            )),
             Change::Warning(text) => Some(format!("{label} {}: {text}", styled(WARN, "warning"))),
             _ => None,
         };
@@ -96,8 +109,15 @@ impl Tty {
                     bar.set_style(style());
                     bar
                 });
-                let amount = step.amount().map(|amount| format!("  {amount}")).unwrap_or_default();
-                let last = step.lines.back().map(|line| format!("  | {line}")).unwrap_or_default();
+                let amount = step
+                    .amount()
+                    .map(|amount| format!("  {amount}"))
+                    .unwrap_or_default();
+                let last = step
+                    .lines
+                    .back()
+                    .map(|line| format!("  | {line}"))
+                    .unwrap_or_default();
                 let text = format!("[{name}] {} {}{amount}{last}", step.name, text::seconds(ran));
                 bar.set_message(text);
                 bar.tick();
@@ -106,7 +126,12 @@ impl Tty {
     }
 
     fn clear(&mut self, service: &Arc<str>) {
-        let keys: Vec<_> = self.visible.keys().filter(|(name, _)| name == service).cloned().collect();
+        let keys: Vec<_> = self
+            .visible
+            .keys()
+            .filter(|(name, _)| name == service)
+            .cloned()
+            .collect();
         for bar in keys.iter().filter_map(|key| self.visible.remove(key)) {
             bar.finish_and_clear();
             self.bars.remove(&bar);
@@ -122,8 +147,16 @@ fn style() -> ProgressStyle {
 impl Reporter for Tty {
     fn event(&mut self, at: Duration, event: &Event) {
         let Some(service) = &event.service else {
-            if let EventKind::RunStarted { engine, version, services } = &event.kind {
-                let version = version.as_deref().map(|version| format!(" (BuildKit {version})")).unwrap_or_default();
+            if let EventKind::RunStarted {
+                engine,
+                version,
+                services,
+            } = &event.kind
+            {
+                let version = version
+                    .as_deref()
+                    .map(|version| format!(" (BuildKit {version})"))
+                    .unwrap_or_default();
                 let count = text::plural(services.len(), "service");
                 self.line(&styled(FAINT, &format!("building {count} on {engine}{version}")));
             }
@@ -134,8 +167,16 @@ impl Reporter for Tty {
             EventKind::Step(update) => self.step(at, service, update),
             EventKind::Finished(finished) => {
                 self.clear(service);
-                let steps = self.services.get(service).map(|service| service.steps.summary()).unwrap_or_default();
-                self.line(&format!("{label} {}  {}", styled(GOOD, "done"), text::finished(finished, &steps)));
+                let steps = self
+                    .services
+                    .get(service)
+                    .map(|service| service.steps.summary())
+                    .unwrap_or_default();
+                self.line(&format!(
+                    "{label} {}  {}",
+                    styled(GOOD, "done"),
+                    text::finished(finished, &steps)
+                ));
             }
             EventKind::Failed(failed) => {
                 self.clear(service);

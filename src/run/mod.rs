@@ -32,7 +32,9 @@ pub struct Job {
 
 impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job").field("service", &self.service).finish_non_exhaustive()
+        f.debug_struct("Job")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,7 +80,12 @@ pub async fn run(
     let stop = cancel.child_token();
     let mut running = JoinSet::new();
     for (place, job) in jobs.into_iter().enumerate() {
-        let runner = Runner { engine: engine.clone(), events: events.clone(), stop: stop.clone(), cancel: cancel.clone() };
+        let runner = Runner {
+            engine: engine.clone(),
+            events: events.clone(),
+            stop: stop.clone(),
+            cancel: cancel.clone(),
+        };
         let slots = slots.clone();
         running.spawn(async move {
             // The semaphore is never closed.
@@ -86,7 +93,13 @@ pub async fn run(
             (place, runner.build(job, options.fail_fast).await)
         });
     }
-    let mut ran: Vec<_> = services.into_iter().map(|service| Ran { service, outcome: None }).collect();
+    let mut ran: Vec<_> = services
+        .into_iter()
+        .map(|service| Ran {
+            service,
+            outcome: None,
+        })
+        .collect();
     while let Some(ended) = running.join_next().await {
         if let Ok((place, outcome)) = ended
             && let Some(ran) = ran.get_mut(place)
@@ -115,7 +128,9 @@ impl Runner {
         let service = job.service;
         let tell = |kind| drop(self.events.send(Event::of(&service, kind)));
         if self.stop.is_cancelled() {
-            tell(EventKind::Skipped { reason: self.reason() });
+            tell(EventKind::Skipped {
+                reason: self.reason(),
+            });
             return None;
         }
         let begun = Instant::now();
@@ -136,11 +151,16 @@ impl Runner {
         match &outcome {
             Ok(result) => tell(EventKind::Finished(finished(result, job.files, took))),
             Err(Error::Cancelled) => {
-                tell(EventKind::Skipped { reason: self.reason() });
+                tell(EventKind::Skipped {
+                    reason: self.reason(),
+                });
                 return None;
             }
             Err(error) => {
-                tell(EventKind::Failed(FailedService { failure: failure(error), took }));
+                tell(EventKind::Failed(FailedService {
+                    failure: failure(error),
+                    took,
+                }));
                 // Nothing more can be built on an engine that is not there.
                 if fail_fast || matches!(error, Error::Gone { .. }) {
                     self.stop.cancel();
@@ -151,7 +171,11 @@ impl Runner {
     }
 
     fn reason(&self) -> &'static str {
-        if self.cancel.is_cancelled() { "interrupted" } else { "another service failed" }
+        if self.cancel.is_cancelled() {
+            "interrupted"
+        } else {
+            "another service failed"
+        }
     }
 }
 
@@ -167,7 +191,10 @@ fn finished(result: &BuildResult, files: Vec<String>, took: Duration) -> Finishe
 fn failure(error: &Error) -> Failure {
     match error {
         Error::Failed(failure) => (**failure).clone(),
-        other => Failure { message: other.to_string(), ..Failure::default() },
+        other => Failure {
+            message: other.to_string(),
+            ..Failure::default()
+        },
     }
 }
 

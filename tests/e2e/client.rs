@@ -20,7 +20,8 @@ use wheelwright::client::connect::TlsFiles;
 use wheelwright::client::session::dockerconfig::DockerConfig;
 use wheelwright::client::spec::{Cache, Output, SecretSource};
 use wheelwright::client::{
-    Address, BuildRequest, BuildResult, Building, Engine, Error, FailureKind, Source, Update, What, WorkError, build,
+    Address, BuildRequest, BuildResult, Building, Engine, Error, FailureKind, Source, Update, What,
+    WorkError, build,
 };
 
 /// A graph under construction: ops with their digests.
@@ -33,7 +34,10 @@ struct Graph {
 impl Graph {
     fn add(&mut self, op: &pb::Op, name: &str) -> pb::Input {
         let bytes = op.encode_to_vec();
-        let hex: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let digest = format!("sha256:{hex}");
         self.names.insert(digest.clone(), name.to_owned());
         self.ops.push((digest.clone(), bytes));
@@ -41,9 +45,21 @@ impl Graph {
     }
 
     fn source(&mut self, identifier: &str, attrs: &[(&str, &str)]) -> pb::Input {
-        let attrs = attrs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let source = pb::SourceOp { identifier: identifier.to_owned(), attrs };
-        self.add(&pb::Op { op: Some(pb::op::Op::Source(source)), ..Default::default() }, identifier)
+        let attrs = attrs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let source = pb::SourceOp {
+            identifier: identifier.to_owned(),
+            attrs,
+        };
+        self.add(
+            &pb::Op {
+                op: Some(pb::op::Op::Source(source)),
+                ..Default::default()
+            },
+            identifier,
+        )
     }
 
     /// Runs `sh -c script` in `root` with `extra` mounts, which refer to input 0 onwards.
@@ -54,32 +70,64 @@ impl Graph {
             cwd: "/".to_owned(),
             ..Default::default()
         };
-        let mut mounts = vec![pb::Mount { input: 0, dest: "/".to_owned(), output: 0, ..Default::default() }];
+        let mut mounts = vec![pb::Mount {
+            input: 0,
+            dest: "/".to_owned(),
+            output: 0,
+            ..Default::default()
+        }];
         mounts.extend(extra);
-        let exec = pb::ExecOp { meta: Some(meta), mounts, ..Default::default() };
-        let op = pb::Op { inputs: vec![root], op: Some(pb::op::Op::Exec(exec)), ..Default::default() };
+        let exec = pb::ExecOp {
+            meta: Some(meta),
+            mounts,
+            ..Default::default()
+        };
+        let op = pb::Op {
+            inputs: vec![root],
+            op: Some(pb::op::Op::Exec(exec)),
+            ..Default::default()
+        };
         self.add(&op, &format!("run {script}"))
     }
 
     fn definition(mut self, result: pb::Input) -> pb::Definition {
-        self.add(&pb::Op { inputs: vec![result], ..Default::default() }, "");
+        self.add(
+            &pb::Op {
+                inputs: vec![result],
+                ..Default::default()
+            },
+            "",
+        );
         let named = self.names.iter().filter(|(_, name)| !name.is_empty());
         let metadata = named.map(|(digest, name)| {
             let description = BTreeMap::from([("llb.customname".to_owned(), name.clone())]);
-            (digest.clone(), pb::OpMetadata { description, ..Default::default() })
+            (
+                digest.clone(),
+                pb::OpMetadata {
+                    description,
+                    ..Default::default()
+                },
+            )
         });
-        pb::Definition { metadata: metadata.collect(), def: self.ops.into_iter().map(|op| op.1).collect(), ..Default::default() }
+        pb::Definition {
+            metadata: metadata.collect(),
+            def: self.ops.into_iter().map(|op| op.1).collect(),
+            ..Default::default()
+        }
     }
 }
 
 /// The work of a build: solve one definition and return it as the result.
 async fn submit(building: Building, definition: pb::Definition) -> Result<(), WorkError> {
     let other = |status: tonic::Status| WorkError::Other(status.message().to_owned());
-    let mut bridge = LlbBridgeClient::with_interceptor(building.channel, move |mut request: tonic::Request<()>| {
-        request.metadata_mut().insert("buildkit-controlapi-buildid", building.build_ref.parse().unwrap());
-        Ok(request)
-    })
-    .max_decoding_message_size(16 << 20);
+    let mut bridge =
+        LlbBridgeClient::with_interceptor(building.channel, move |mut request: tonic::Request<()>| {
+            request
+                .metadata_mut()
+                .insert("buildkit-controlapi-buildid", building.build_ref.parse().unwrap());
+            Ok(request)
+        })
+        .max_decoding_message_size(16 << 20);
     let pong = bridge.ping(PingRequest {}).await.map_err(other)?.into_inner();
     assert!(!pong.llb_caps.is_empty());
     let imports: Vec<serde_json::Value> =
@@ -99,21 +147,33 @@ async fn submit(building: Building, definition: pb::Definition) -> Result<(), Wo
     let solved = bridge.solve(request).await;
     let (result, error) = match solved {
         Ok(response) => (response.into_inner().result, None),
-        Err(status) => (None, Some(buildkit_proto::rpc::Status::decode(status.details()).unwrap())),
+        Err(status) => (
+            None,
+            Some(buildkit_proto::rpc::Status::decode(status.details()).unwrap()),
+        ),
     };
     let result = result.map(|mut result| {
-        let config = br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"},"config":{"Cmd":["true"]}}"#;
-        result.metadata.insert("containerimage.config".to_owned(), config.to_vec());
+        let config =
+            br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"},"config":{"Cmd":["true"]}}"#;
+        result
+            .metadata
+            .insert("containerimage.config".to_owned(), config.to_vec());
         assert!(matches!(result.result, Some(Made::Ref(_))));
         result
     });
-    bridge.r#return(ReturnRequest { result, error }).await.map_err(other)?;
+    bridge
+        .r#return(ReturnRequest { result, error })
+        .await
+        .map_err(other)?;
     Ok(())
 }
 
 async fn engine() -> Option<Engine> {
     std::env::var_os("WHEELWRIGHT_E2E")?;
-    let address: Address = std::env::var("BUILDKIT_HOST").expect("BUILDKIT_HOST is set").parse().unwrap();
+    let address: Address = std::env::var("BUILDKIT_HOST")
+        .expect("BUILDKIT_HOST is set")
+        .parse()
+        .unwrap();
     Some(Engine::connect(&address, &TlsFiles::default()).await.unwrap())
 }
 
@@ -133,7 +193,11 @@ macro_rules! engine {
     };
 }
 
-async fn run(engine: &Engine, request: BuildRequest, definition: pb::Definition) -> Result<BuildResult, Error> {
+async fn run(
+    engine: &Engine,
+    request: BuildRequest,
+    definition: pb::Definition,
+) -> Result<BuildResult, Error> {
     watched(engine, request, definition).await.0
 }
 
@@ -144,7 +208,10 @@ async fn watched(
 ) -> (Result<BuildResult, Error>, Vec<Update>) {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
-    let result = build(engine, request, sender, &cancel, |building| submit(building, definition)).await;
+    let result = build(engine, request, sender, &cancel, |building| {
+        submit(building, definition)
+    })
+    .await;
     let mut updates = Vec::new();
     while let Ok(update) = receiver.try_recv() {
         updates.push(update);
@@ -155,7 +222,10 @@ async fn watched(
 fn request(dir: &Path, outputs: &[&str]) -> BuildRequest {
     BuildRequest {
         sources: BTreeMap::from([("context".to_owned(), Source::Directory(dir.to_owned()))]),
-        outputs: outputs.iter().map(|output| Output::parse(output).unwrap()).collect(),
+        outputs: outputs
+            .iter()
+            .map(|output| Output::parse(output).unwrap())
+            .collect(),
         shared_key: format!("test-{}", dir.display()),
         ..BuildRequest::default()
     }
@@ -169,7 +239,10 @@ fn copy_of_context(attrs: &[(&str, &str)]) -> pb::Definition {
 
 fn base(graph: &mut Graph) -> pb::Input {
     let registry = std::env::var("WHEELWRIGHT_REGISTRY").expect("WHEELWRIGHT_REGISTRY is set");
-    graph.source(&format!("docker-image://{registry}/library/python:3.11-slim"), &[])
+    graph.source(
+        &format!("docker-image://{registry}/library/python:3.11-slim"),
+        &[],
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,14 +260,25 @@ async fn a_directory_goes_there_and_back() {
 
     let output = format!("type=local,dest={}", to.path().display());
     let definition = copy_of_context(&[("local.excludepatterns", r#"["**/*.pyc","ünknown"]"#)]);
-    run(&engine, request(from.path(), &[&output]), definition).await.unwrap();
+    run(&engine, request(from.path(), &[&output]), definition)
+        .await
+        .unwrap();
 
     let file = fs::metadata(to.path().join("a/b/file")).unwrap();
     let original = fs::metadata(from.path().join("a/b/file")).unwrap();
-    assert_eq!((file.mode(), file.mtime_nsec()), (original.mode(), original.mtime_nsec()));
-    assert_eq!((file.nlink(), file.ino()), (2, fs::metadata(to.path().join("z")).unwrap().ino()));
+    assert_eq!(
+        (file.mode(), file.mtime_nsec()),
+        (original.mode(), original.mtime_nsec())
+    );
+    assert_eq!(
+        (file.nlink(), file.ino()),
+        (2, fs::metadata(to.path().join("z")).unwrap().ino())
+    );
     assert_eq!(fs::read(to.path().join("a-b")).unwrap(), vec![7; 3 << 20]);
-    assert_eq!(fs::read_link(to.path().join("a/link")).unwrap(), Path::new("../a-b"));
+    assert_eq!(
+        fs::read_link(to.path().join("a/link")).unwrap(),
+        Path::new("../a-b")
+    );
     assert!(to.path().join("naïve name").exists());
     assert!(!to.path().join("skipped.pyc").exists());
 }
@@ -212,9 +296,16 @@ async fn a_hundred_thousand_files_leave_the_session_alive() {
     }
     let begun = Instant::now();
     let output = format!("type=local,dest={}", to.path().display());
-    run(&engine, request(from.path(), &[&output]), copy_of_context(&[])).await.unwrap();
-    println!("100,000 files there and back in {:.1} s", begun.elapsed().as_secs_f64());
-    let count = fs::read_dir(to.path()).unwrap().map(|dir| fs::read_dir(dir.unwrap().path()).unwrap().count());
+    run(&engine, request(from.path(), &[&output]), copy_of_context(&[]))
+        .await
+        .unwrap();
+    println!(
+        "100,000 files there and back in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    let count = fs::read_dir(to.path())
+        .unwrap()
+        .map(|dir| fs::read_dir(dir.unwrap().path()).unwrap().count());
     assert_eq!(count.sum::<usize>(), 100_000);
     assert_eq!(fs::read_to_string(to.path().join("d99/f999")).unwrap(), "99/999");
 }
@@ -229,8 +320,13 @@ async fn follow_paths_and_includes_narrow_a_source() {
     }
     symlink("real/manifest.yaml", from.path().join("manifest.yaml")).unwrap();
     let output = format!("type=local,dest={}", to.path().display());
-    let attrs = [("local.followpaths", r#"["manifest.yaml"]"#), ("local.includepattern", r#"["src/**/*.py"]"#)];
-    run(&engine, request(from.path(), &[&output]), copy_of_context(&attrs)).await.unwrap();
+    let attrs = [
+        ("local.followpaths", r#"["manifest.yaml"]"#),
+        ("local.includepattern", r#"["src/**/*.py"]"#),
+    ];
+    run(&engine, request(from.path(), &[&output]), copy_of_context(&attrs))
+        .await
+        .unwrap();
     for (path, there) in [
         ("manifest.yaml", true),
         ("real/manifest.yaml", true),
@@ -255,14 +351,34 @@ async fn archives_and_several_exporters_at_once() {
         format!("type=local,dest={}", at("d")),
     ];
     let outputs: Vec<_> = outputs.iter().map(String::as_str).collect();
-    let result = run(&engine, request(from.path(), &outputs), copy_of_context(&[])).await.unwrap();
+    let result = run(&engine, request(from.path(), &outputs), copy_of_context(&[]))
+        .await
+        .unwrap();
     assert!(result.digest().unwrap().starts_with("sha256:"));
-    for (archive, member) in [("sub/a.tar", "file"), ("b.tar", "oci-layout"), ("c.tar", "manifest.json")] {
-        let listed = std::process::Command::new("tar").arg("-tf").arg(at(archive)).output().unwrap();
-        assert!(String::from_utf8(listed.stdout).unwrap().lines().any(|line| line == member), "{archive}");
+    for (archive, member) in [
+        ("sub/a.tar", "file"),
+        ("b.tar", "oci-layout"),
+        ("c.tar", "manifest.json"),
+    ] {
+        let listed = std::process::Command::new("tar")
+            .arg("-tf")
+            .arg(at(archive))
+            .output()
+            .unwrap();
+        assert!(
+            String::from_utf8(listed.stdout)
+                .unwrap()
+                .lines()
+                .any(|line| line == member),
+            "{archive}"
+        );
     }
     assert_eq!(fs::read_to_string(to.path().join("d/file")).unwrap(), "content");
-    assert_eq!(fs::read_dir(to.path()).unwrap().count(), 4, "no temporary files are left");
+    assert_eq!(
+        fs::read_dir(to.path()).unwrap().count(),
+        4,
+        "no temporary files are left"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,7 +388,9 @@ async fn an_image_is_pushed() {
     fs::write(from.path().join("file"), "content").unwrap();
     let name = format!("{}/client-test:1", std::env::var("WHEELWRIGHT_REGISTRY").unwrap());
     let output = format!("type=registry,name={name}");
-    let result = run(&engine, request(from.path(), &[&output]), copy_of_context(&[])).await.unwrap();
+    let result = run(&engine, request(from.path(), &[&output]), copy_of_context(&[]))
+        .await
+        .unwrap();
     assert_eq!(result.names(), [name]);
     assert!(result.digest().is_some());
 }
@@ -282,8 +400,12 @@ async fn a_refused_push_is_the_registrys_doing() {
     let engine = engine!(engine());
     let from = tempfile::tempdir().unwrap();
     let output = "type=registry,name=127.0.0.1:9/nobody/listens:1";
-    let error = run(&engine, request(from.path(), &[output]), copy_of_context(&[])).await.unwrap_err();
-    let Error::Failed(failure) = error else { panic!("{error:?}") };
+    let error = run(&engine, request(from.path(), &[output]), copy_of_context(&[]))
+        .await
+        .unwrap_err();
+    let Error::Failed(failure) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(failure.kind, FailureKind::Registry, "{}", failure.message);
 }
 
@@ -303,16 +425,32 @@ async fn a_failing_step_is_named_with_its_output() {
     let line = |line| Some(pb::Position { line, character: 0 });
     let location = pb::Location {
         source_index: 0,
-        ranges: vec![pb::Range { start: line(2), end: line(2) }],
+        ranges: vec![pb::Range {
+            start: line(2),
+            end: line(2),
+        }],
     };
     definition.source = Some(pb::Source {
         infos: vec![info],
-        locations: BTreeMap::from([(failing.digest.clone(), pb::Locations { locations: vec![location] })]),
+        locations: BTreeMap::from([(
+            failing.digest.clone(),
+            pb::Locations {
+                locations: vec![location],
+            },
+        )]),
     });
     let (result, updates) = watched(&engine, request(dir.path(), &[]), definition).await;
-    let Err(Error::Failed(failure)) = result else { panic!("{result:?}") };
+    let Err(Error::Failed(failure)) = result else {
+        panic!("{result:?}")
+    };
     assert_eq!(failure.kind, FailureKind::Build);
-    assert!(failure.message.ends_with("did not complete successfully: exit code: 3"), "{}", failure.message);
+    assert!(
+        failure
+            .message
+            .ends_with("did not complete successfully: exit code: 3"),
+        "{}",
+        failure.message
+    );
     assert_eq!(failure.step.as_ref(), Some(&failing.digest));
     let mut log = updates.iter().filter(|update| update.step == failing.digest);
     assert!(log.any(|update| matches!(&update.what, What::Log { text } if text == b"last words\n")));
@@ -330,14 +468,26 @@ async fn secrets_reach_the_step_that_mounts_them() {
         output: -1,
         dest: format!("/run/secrets/{id}"),
         mount_type: pb::MountType::Secret.into(),
-        secret_opt: Some(pb::SecretOpt { id: id.to_owned(), mode: 0o400, optional, ..Default::default() }),
+        secret_opt: Some(pb::SecretOpt {
+            id: id.to_owned(),
+            mode: 0o400,
+            optional,
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let unique = format!(": {:?}", Instant::now());
-    let script = format!("{unique}; test \"$(cat /run/secrets/token)\" = hidden && ! test -e /run/secrets/absent");
-    let step = graph.run(root, &script, vec![secret("token", false), secret("absent", true)]);
+    let script =
+        format!("{unique}; test \"$(cat /run/secrets/token)\" = hidden && ! test -e /run/secrets/absent");
+    let step = graph.run(
+        root,
+        &script,
+        vec![secret("token", false), secret("absent", true)],
+    );
     let mut request = request(dir.path(), &[]);
-    request.secrets.insert("token".to_owned(), SecretSource::File(dir.path().join("token")));
+    request
+        .secrets
+        .insert("token".to_owned(), SecretSource::File(dir.path().join("token")));
     run(&engine, request, graph.definition(step)).await.unwrap();
 }
 
@@ -351,13 +501,20 @@ async fn a_local_cache_is_written_and_read() {
     let definition = graph.definition(step);
     let cache = dir.path().join("cache");
     let mut first = request(dir.path(), &[]);
-    first.cache_exports = vec![Cache::parse(&format!("type=local,dest={},mode=max", cache.display()), "cache export").unwrap()];
+    first.cache_exports = vec![
+        Cache::parse(
+            &format!("type=local,dest={},mode=max", cache.display()),
+            "cache export",
+        )
+        .unwrap(),
+    ];
     run(&engine, first, definition.clone()).await.unwrap();
     assert!(cache.join("index.json").exists());
     assert!(fs::read_dir(cache.join("ingest")).unwrap().next().is_none());
 
     let mut second = request(dir.path(), &[]);
-    second.cache_imports = vec![Cache::parse(&format!("type=local,src={}", cache.display()), "cache import").unwrap()];
+    second.cache_imports =
+        vec![Cache::parse(&format!("type=local,src={}", cache.display()), "cache import").unwrap()];
     let (result, updates) = watched(&engine, second, definition).await;
     result.unwrap();
     let imported = |update: &Update| matches!(&update.what, What::Known { name } if name.contains("importing cache manifest"));
@@ -400,7 +557,10 @@ async fn cancelling_stops_the_engine() {
             }
         })
     };
-    let result = build(&engine, request(dir.path(), &[]), sender, &cancel, |building| submit(building, definition)).await;
+    let result = build(&engine, request(dir.path(), &[]), sender, &cancel, |building| {
+        submit(building, definition)
+    })
+    .await;
     assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
     drop((running.await, watcher.await));
     assert!(!sleeps(&marker), "the step still runs");
@@ -408,18 +568,31 @@ async fn cancelling_stops_the_engine() {
 
 /// True if a `sleep` with this argument runs on this machine.
 fn sleeps(argument: &str) -> bool {
-    let commands = fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
-    commands.into_iter().any(|command| command.starts_with(b"sleep") && command.ends_with(format!("{argument}\0").as_bytes()))
+    let commands = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+    commands
+        .into_iter()
+        .any(|command| command.starts_with(b"sleep") && command.ends_with(format!("{argument}\0").as_bytes()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dockerd_builds_over_its_own_api() {
     let engine = engine!(docker("DOCKER_HOST"));
-    assert!(engine.info().is_docker() && !engine.info().is_graph_driver(), "{:?}", engine.info());
+    assert!(
+        engine.info().is_docker() && !engine.info().is_graph_driver(),
+        "{:?}",
+        engine.info()
+    );
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(from.path().join("file"), "content").unwrap();
-    let outputs = ["type=docker,name=wheelwright-client-test:1", &format!("type=local,dest={}", to.path().display())];
-    let result = run(&engine, request(from.path(), &outputs), copy_of_context(&[])).await.unwrap();
+    let outputs = [
+        "type=docker,name=wheelwright-client-test:1",
+        &format!("type=local,dest={}", to.path().display()),
+    ];
+    let result = run(&engine, request(from.path(), &outputs), copy_of_context(&[]))
+        .await
+        .unwrap();
     assert!(result.digest().is_some(), "{result:?}");
     assert_eq!(fs::read_to_string(to.path().join("file")).unwrap(), "content");
 }
@@ -431,7 +604,9 @@ async fn dockerd_with_the_graph_driver_is_told_apart() {
     let from = tempfile::tempdir().unwrap();
     fs::write(from.path().join("file"), "content").unwrap();
     let output = "type=docker,name=wheelwright-client-test:1";
-    let result = run(&engine, request(from.path(), &[output]), copy_of_context(&[])).await.unwrap();
+    let result = run(&engine, request(from.path(), &[output]), copy_of_context(&[]))
+        .await
+        .unwrap();
     assert!(result.config_digest().or(result.digest()).is_some(), "{result:?}");
 }
 
@@ -442,5 +617,8 @@ async fn a_source_nobody_shared_is_an_error_of_the_build() {
     request.docker_config = Arc::new(DockerConfig::default());
     request.sources = BTreeMap::from([("other".to_owned(), Source::Directory("/nonexistent".into()))]);
     let error = run(&engine, request, copy_of_context(&[])).await.unwrap_err();
-    assert!(error.to_string().contains("no access allowed to dir \"context\""), "{error}");
+    assert!(
+        error.to_string().contains("no access allowed to dir \"context\""),
+        "{error}"
+    );
 }

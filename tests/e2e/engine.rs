@@ -38,7 +38,11 @@ pub(crate) fn engines() -> Option<Engines> {
     if found.is_none() {
         let insists = get("CI").is_some() || get("WHEELWRIGHT_E2E").is_some();
         assert!(!insists, "no engines: run `make engine` and `. .engine/env`");
-        writeln!(std::io::stderr(), "skipped: no engines; run `make engine` and `. .engine/env`").unwrap();
+        writeln!(
+            std::io::stderr(),
+            "skipped: no engines; run `make engine` and `. .engine/env`"
+        )
+        .unwrap();
     }
     found
 }
@@ -64,10 +68,21 @@ impl Said {
 }
 
 pub(crate) fn run(command: &mut Command) -> Said {
-    let Output { status, stdout, stderr } =
-        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    Said { code: status.code().unwrap_or(-1), text }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = [stdout, stderr]
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .concat();
+    Said {
+        code: status.code().unwrap_or(-1),
+        text,
+    }
 }
 
 impl Engines {
@@ -76,8 +91,14 @@ impl Engines {
         let folder = project.display();
         let mut command = Command::new("buildctl");
         command.args(["build", "--progress=plain", "--frontend=gateway.v0"]);
-        command.args([format!("--opt=source={}", self.frontend), format!("--opt=target={target}")]);
-        command.args([format!("--local=context={folder}"), format!("--local=dockerfile={folder}")]);
+        command.args([
+            format!("--opt=source={}", self.frontend),
+            format!("--opt=target={target}"),
+        ]);
+        command.args([
+            format!("--local=context={folder}"),
+            format!("--local=dockerfile={folder}"),
+        ]);
         run(command.args(more))
     }
 
@@ -92,8 +113,18 @@ impl Engines {
         let manifest = project.join("wheelwright.yaml").display().to_string();
         let folder = project.display().to_string();
         let fixed = [
-            "buildx", "build", "--progress=plain", "--network=host", "--build-arg", &syntax, "-f", &manifest, "--target",
-            target, "-t", tag,
+            "buildx",
+            "build",
+            "--progress=plain",
+            "--network=host",
+            "--build-arg",
+            &syntax,
+            "-f",
+            &manifest,
+            "--target",
+            target,
+            "-t",
+            tag,
         ];
         self.docker(host, &[&fixed[..], more, &[&folder]].concat())
     }
@@ -114,7 +145,11 @@ impl Engines {
         let env = format!("PORT={port}");
         let started = self.docker(host, &["run", "-d", "--network=host", "-e", &env, image]);
         let id = started.ok().lines().last().unwrap_or_default().to_owned();
-        let container = Container { engines: self, host, id };
+        let container = Container {
+            engines: self,
+            host,
+            id,
+        };
         container.get(port, path)
     }
 }

@@ -56,7 +56,12 @@ pub struct BuildArgs {
     pub(super) metadata_file: Option<PathBuf>,
 
     /// Platform to build for, such as linux/arm64; several make one image for all
-    #[arg(long = "platform", value_name = "OS/ARCH", value_delimiter = ',', help_heading = "Build")]
+    #[arg(
+        long = "platform",
+        value_name = "OS/ARCH",
+        value_delimiter = ',',
+        help_heading = "Build"
+    )]
     pub(super) platforms: Vec<String>,
     /// Build argument, such as SOURCE_DATE_EPOCH=0; without a value it is taken from the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]", help_heading = "Build")]
@@ -97,7 +102,14 @@ pub struct BuildArgs {
     pub(super) engine: EngineArgs,
 
     /// How progress is shown
-    #[arg(long, value_enum, env = "BUILDKIT_PROGRESS", default_value_t, hide_possible_values = false, help_heading = "Run")]
+    #[arg(
+        long,
+        value_enum,
+        env = "BUILDKIT_PROGRESS",
+        default_value_t,
+        hide_possible_values = false,
+        help_heading = "Run"
+    )]
     pub(super) progress: Progress,
     /// Builds that run at a time
     #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Run")]

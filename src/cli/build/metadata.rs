@@ -15,8 +15,11 @@ pub(super) fn write(path: &Path, ran: &[Ran]) -> Result<(), Failure> {
     let mut services = Map::new();
     for ran in ran {
         let Some(Ok(result)) = &ran.outcome else { continue };
-        let mut answers: Map<String, Value> =
-            result.response.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
+        let mut answers: Map<String, Value> = result
+            .response
+            .iter()
+            .map(|(key, value)| (key.clone(), value.as_str().into()))
+            .collect();
         answers.insert("buildx.build.ref".to_owned(), result.build_ref.as_str().into());
         services.insert(ran.service.to_string(), answers.into());
     }

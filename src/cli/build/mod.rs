@@ -34,7 +34,8 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
         () = cancel.cancelled() => return Err(Failure::Interrupted),
     };
     if outputs.stays_in_cache(engine.info()) && args.progress != Progress::Json {
-        Printer::new().note("note: the result stays in the engine's cache; `--push`, `--load` or `-o` take it out");
+        Printer::new()
+            .note("note: the result stays in the engine's cache; `--push`, `--load` or `-o` take it out");
     }
     let jobs = services.iter().map(|service| {
         let outputs = outputs.of(service, engine.info());
@@ -47,8 +48,18 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
             work: Box::new(move |building| work(building, options, tools)),
         }
     });
-    let options = run::Options { jobs: args.jobs, fail_fast: args.fail_fast };
-    let ran = run::run(&engine, jobs.collect(), options, args.progress.reporter(), &cancel).await;
+    let options = run::Options {
+        jobs: args.jobs,
+        fail_fast: args.fail_fast,
+    };
+    let ran = run::run(
+        &engine,
+        jobs.collect(),
+        options,
+        args.progress.reporter(),
+        &cancel,
+    )
+    .await;
     engine.close().await;
     if let Some(path) = &args.metadata_file {
         metadata::write(path, &ran)?;
@@ -59,10 +70,18 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
 /// The frontend, in this process, on the build's gateway.
 fn work(building: Building, mut options: request::Opts, tools: frontend::Tools) -> Work {
     Box::pin(async move {
-        options.extend(building.cache_imports.map(|imports| ("cache-imports".to_owned(), imports)));
+        options.extend(
+            building
+                .cache_imports
+                .map(|imports| ("cache-imports".to_owned(), imports)),
+        );
         let bridge = GrpcBridge::control(building.channel, &building.build_ref)
             .map_err(|error| WorkError::Other(error.to_string()))?;
-        let request = frontend::Request { opts: options, session: building.session_id, tools };
+        let request = frontend::Request {
+            opts: options,
+            session: building.session_id,
+            tools,
+        };
         let ended = frontend::run(Arc::new(bridge), request).await;
         ended.map_err(|failure| match failure {
             frontend::Failure::Mistakes(mistakes) => WorkError::Manifest(diag::render_all(&mistakes, true)),

@@ -18,31 +18,50 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Checks that `services` builds do not write to one place.
     pub(super) fn new(args: &BuildArgs, services: usize) -> Result<Self, Failure> {
-        let mut outputs = args.outputs.iter().map(|text| Output::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        let mut outputs = args
+            .outputs
+            .iter()
+            .map(|text| Output::parse(text))
+            .collect::<Result<Vec<_>, _>>()?;
         let names = args.tags.join(",");
         for output in &mut outputs {
             if !names.is_empty() && matches!(output.exporter.as_str(), "image" | "oci" | "docker" | "moby") {
-                output.attributes.entry("name".to_owned()).or_insert_with(|| names.clone());
+                output
+                    .attributes
+                    .entry("name".to_owned())
+                    .or_insert_with(|| names.clone());
             }
         }
         outputs.extend(args.push.then(|| image(&names, true)));
         outputs.extend(args.load.then(|| load(&names)));
-        let wanted = Self { tags: args.tags.clone(), outputs };
+        let wanted = Self {
+            tags: args.tags.clone(),
+            outputs,
+        };
         wanted.check(args, services)?;
         Ok(wanted)
     }
 
     fn check(&self, args: &BuildArgs, services: usize) -> Result<(), Failure> {
         let usage = |text: String| Err(Failure::Usage(text));
-        if let Some(bad) = self.tags.iter().find(|tag| tag.is_empty() || tag.contains([',', ' '])) {
+        if let Some(bad) = self
+            .tags
+            .iter()
+            .find(|tag| tag.is_empty() || tag.contains([',', ' ']))
+        {
             return usage(format!("`{bad}` is no image name"));
         }
         let collides = self.outputs.iter().any(Output::collides);
         let one_name = self.tags.iter().any(|tag| !tag.contains(SERVICE));
         if services > 1 && (collides || one_name) {
-            return usage(format!("{services} services would be written to one place, put `{SERVICE}` into its name"));
+            return usage(format!(
+                "{services} services would be written to one place, put `{SERVICE}` into its name"
+            ));
         }
-        let on_stdout = self.outputs.iter().any(|output| output.dest == Some(Dest::Stdout));
+        let on_stdout = self
+            .outputs
+            .iter()
+            .any(|output| output.dest == Some(Dest::Stdout));
         if on_stdout && args.progress == Progress::Json {
             return usage("`--progress json` and an output cannot both go to standard output".to_owned());
         }
@@ -56,7 +75,10 @@ impl Wanted {
         if outputs.is_empty() && !self.tags.is_empty() && engine.is_docker() {
             outputs.push(load(&self.tags.join(",")));
         }
-        outputs.iter().map(|output| output.for_service(&service)).collect()
+        outputs
+            .iter()
+            .map(|output| output.for_service(&service))
+            .collect()
     }
 
     /// True if nothing takes the result out of the engine.
@@ -75,11 +97,22 @@ pub(super) fn files(outputs: &[Output]) -> Vec<String> {
 }
 
 fn image(names: &str, push: bool) -> Output {
-    let attributes = [("name".to_owned(), names.to_owned()), ("push".to_owned(), push.to_string())];
-    Output { exporter: "image".to_owned(), attributes: attributes.into(), dest: None }
+    let attributes = [
+        ("name".to_owned(), names.to_owned()),
+        ("push".to_owned(), push.to_string()),
+    ];
+    Output {
+        exporter: "image".to_owned(),
+        attributes: attributes.into(),
+        dest: None,
+    }
 }
 
 fn load(names: &str) -> Output {
     let attributes = BTreeMap::from([("name".to_owned(), names.to_owned())]);
-    Output { exporter: "docker".to_owned(), attributes, dest: Some(Dest::DockerLoad) }
+    Output {
+        exporter: "docker".to_owned(),
+        attributes,
+        dest: Some(Dest::DockerLoad),
+    }
 }

@@ -43,16 +43,30 @@ impl Shared {
             cache_imports: caches(&args.cache_from, "cache import")?,
             cache_exports: caches(&args.cache_to, "cache export")?,
             secrets: secrets(&args.secrets)?,
-            ssh: args.ssh.iter().map(|text| Ssh::parse(text)).collect::<Result<_, _>>()?,
+            ssh: args
+                .ssh
+                .iter()
+                .map(|text| Ssh::parse(text))
+                .collect::<Result<_, _>>()?,
             entitlements: args.allow.clone(),
             docker_config: docker_config()?,
             ..BuildRequest::default()
         };
-        if let Some(cache) = request.cache_exports.iter().find(|cache| args.services.len() != 1 && overwrites(cache)) {
-            let text = format!("every service would overwrite the {} cache, put `{SERVICE}` into its name", cache.kind);
+        if let Some(cache) = request
+            .cache_exports
+            .iter()
+            .find(|cache| args.services.len() != 1 && overwrites(cache))
+        {
+            let text = format!(
+                "every service would overwrite the {} cache, put `{SERVICE}` into its name",
+                cache.kind
+            );
             return Err(Failure::Usage(text));
         }
-        Ok(Self { request, options: options(args, &manifest)? })
+        Ok(Self {
+            request,
+            options: options(args, &manifest)?,
+        })
     }
 
     /// Where the frontend finds `unwheel`.
@@ -61,7 +75,12 @@ impl Shared {
     }
 
     /// The request and the frontend's options of one service.
-    pub(super) fn request(&self, args: &BuildArgs, service: &str, outputs: Vec<Output>) -> (BuildRequest, Opts) {
+    pub(super) fn request(
+        &self,
+        args: &BuildArgs,
+        service: &str,
+        outputs: Vec<Output>,
+    ) -> (BuildRequest, Opts) {
         let plain = service.replace(':', "-");
         let mut options = self.options.clone();
         options.insert("target".to_owned(), service.to_owned());
@@ -70,8 +89,18 @@ impl Shared {
         }
         let request = BuildRequest {
             outputs,
-            cache_imports: self.request.cache_imports.iter().map(|cache| cache.for_service(&plain)).collect(),
-            cache_exports: self.request.cache_exports.iter().map(|cache| cache.for_service(&plain)).collect(),
+            cache_imports: self
+                .request
+                .cache_imports
+                .iter()
+                .map(|cache| cache.for_service(&plain))
+                .collect(),
+            cache_exports: self
+                .request
+                .cache_exports
+                .iter()
+                .map(|cache| cache.for_service(&plain))
+                .collect(),
             options: options.clone(),
             ..self.request.clone()
         };
@@ -83,7 +112,14 @@ impl Shared {
 fn options(args: &BuildArgs, manifest: &Path) -> Result<Opts, Failure> {
     let mut options = Opts::new();
     let mut set = |key: &str, value: String| drop(options.insert(key.to_owned(), value));
-    set("filename", manifest.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    set(
+        "filename",
+        manifest
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+    );
     if !args.platforms.is_empty() {
         set("platform", args.platforms.join(","));
     }
@@ -117,7 +153,10 @@ fn options(args: &BuildArgs, manifest: &Path) -> Result<Opts, Failure> {
 }
 
 fn caches(texts: &[String], what: &'static str) -> Result<Vec<Cache>, Failure> {
-    Ok(texts.iter().map(|text| Cache::parse(text, what)).collect::<Result<_, _>>()?)
+    Ok(texts
+        .iter()
+        .map(|text| Cache::parse(text, what))
+        .collect::<Result<_, _>>()?)
 }
 
 /// Caches that hold one build's results at one place.
@@ -152,13 +191,18 @@ fn secrets(texts: &[String]) -> Result<BTreeMap<String, SecretSource>, Failure> 
 }
 
 fn docker_config() -> Result<Arc<DockerConfig>, Failure> {
-    DockerConfig::load().map(Arc::new).map_err(|error| Failure::Local(error.to_string()))
+    DockerConfig::load()
+        .map(Arc::new)
+        .map_err(|error| Failure::Local(error.to_string()))
 }
 
 /// The same for one directory of one machine, so that the engine is sent what changed there, and telling nothing about
 /// either.
 fn shared_key(context: &Path) -> String {
     let machine = fs_err::read(PathBuf::from("/etc/machine-id")).unwrap_or_default();
-    let digest = Sha256::new().chain_update(context.as_os_str().as_encoded_bytes()).chain_update(machine).finalize();
+    let digest = Sha256::new()
+        .chain_update(context.as_os_str().as_encoded_bytes())
+        .chain_update(machine)
+        .finalize();
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

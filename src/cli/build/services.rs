@@ -11,11 +11,20 @@ const BASE: &str = "base:";
 
 /// The services asked for, each once, all of them when none is named.
 pub(super) fn asked(args: &BuildArgs, opened: &Opened) -> Result<Vec<String>, Failure> {
-    let services: Vec<_> = opened.manifest.services.iter().map(|(name, _)| name.value.clone()).collect();
+    let services: Vec<_> = opened
+        .manifest
+        .services
+        .iter()
+        .map(|(name, _)| name.value.clone())
+        .collect();
     if args.services.is_empty() {
         return Ok(services);
     }
-    let bases = opened.manifest.bases.iter().map(|(name, _)| format!("{BASE}{}", name.value));
+    let bases = opened
+        .manifest
+        .bases
+        .iter()
+        .map(|(name, _)| format!("{BASE}{}", name.value));
     let known: Vec<_> = services.into_iter().chain(bases).collect();
     let mut asked: Vec<String> = Vec::new();
     for name in &args.services {

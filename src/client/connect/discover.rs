@@ -42,8 +42,12 @@ impl fmt::Display for Attempt {
 /// Finds an engine, or says what was tried.
 pub async fn discover(wanted: &Wanted) -> Result<Engine, Vec<Attempt>> {
     let named = wanted.address.clone();
-    if let Some(address) = named.or_else(|| wanted.builder.as_deref().map(|name| Address::builder(Some(name)))) {
-        return attempt(&address, &wanted.tls).await.map_err(|attempt| vec![attempt]);
+    if let Some(address) =
+        named.or_else(|| wanted.builder.as_deref().map(|name| Address::builder(Some(name))))
+    {
+        return attempt(&address, &wanted.tls)
+            .await
+            .map_err(|attempt| vec![attempt]);
     }
     let mut attempts = Vec::new();
     for candidate in candidates() {
@@ -64,21 +68,31 @@ pub async fn discover(wanted: &Wanted) -> Result<Engine, Vec<Attempt>> {
                 attempts.push(attempt);
             }
         },
-        Err(reason) => attempts.push(Attempt { place: "a private buildkitd".to_owned(), reason }),
+        Err(reason) => attempts.push(Attempt {
+            place: "a private buildkitd".to_owned(),
+            reason,
+        }),
     }
     Err(attempts)
 }
 
 async fn attempt(address: &Address, tls: &TlsFiles) -> Result<Engine, Attempt> {
-    let failed = |error: super::ConnectError| Attempt { place: address.to_string(), reason: error.to_string() };
+    let failed = |error: super::ConnectError| Attempt {
+        place: address.to_string(),
+        reason: error.to_string(),
+    };
     Engine::connect(address, tls).await.map_err(failed)
 }
 
 fn candidates() -> Vec<Result<Address, Attempt>> {
-    let run_dir = env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let run_dir = env::var_os("XDG_RUNTIME_DIR")
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from);
     let in_run_dir = |path: &str| run_dir.as_ref().map(|dir| Ok(Address::Unix(dir.join(path))));
-    let mut found =
-        vec![Ok(Address::builder(None)), Ok(Address::Unix("/run/buildkit/buildkitd.sock".into()))];
+    let mut found = vec![
+        Ok(Address::builder(None)),
+        Ok(Address::Unix("/run/buildkit/buildkitd.sock".into())),
+    ];
     found.extend(in_run_dir("buildkit/buildkitd.sock"));
     match env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
         Some(host) => {

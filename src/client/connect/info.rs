@@ -36,7 +36,10 @@ impl EngineInfo {
             labels: record.labels.into_iter().collect(),
             platforms: record.platforms.iter().map(platform).collect(),
         });
-        Self { version: version.map(|version| version.version), workers: workers.collect() }
+        Self {
+            version: version.map(|version| version.version),
+            workers: workers.collect(),
+        }
     }
 
     /// True for dockerd: it has the `moby` exporter, which puts images where `docker run` finds them.
@@ -50,11 +53,18 @@ impl EngineInfo {
     }
 
     fn label(&self, name: &str) -> Option<&str> {
-        self.workers.iter().find_map(|worker| worker.labels.get(name)).map(String::as_str)
+        self.workers
+            .iter()
+            .find_map(|worker| worker.labels.get(name))
+            .map(String::as_str)
     }
 }
 
 fn platform(platform: &buildkit_proto::pb::Platform) -> String {
     let base = format!("{}/{}", platform.os, platform.architecture);
-    if platform.variant.is_empty() { base } else { format!("{base}/{}", platform.variant) }
+    if platform.variant.is_empty() {
+        base
+    } else {
+        format!("{base}/{}", platform.variant)
+    }
 }

@@ -21,8 +21,8 @@ use tonic::transport::{Channel, Endpoint, Uri};
 pub use self::discover::{Attempt, Wanted, discover};
 pub use self::info::{EngineInfo, Worker};
 pub use self::tls::{TlsError, TlsFiles};
-use self::transport::Transport;
 pub(super) use self::transport::Io;
+use self::transport::Transport;
 use super::address::{Address, Speaks};
 use super::error::reason;
 
@@ -55,7 +55,10 @@ struct Inner {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("address", &self.inner.address).field("info", &self.inner.info).finish()
+        f.debug_struct("Engine")
+            .field("address", &self.inner.address)
+            .field("info", &self.inner.info)
+            .finish()
     }
 }
 
@@ -68,7 +71,9 @@ impl Engine {
     /// Connects to `address` and asks who is there. `tls` matters to `tcp://` only.
     pub async fn connect(address: &Address, tls: &TlsFiles) -> Result<Self, ConnectError> {
         let tls = match address {
-            Address::Tcp { host, .. } => tls::connector(tls, host).map_err(|error| ConnectError(error.to_string()))?,
+            Address::Tcp { host, .. } => {
+                tls::connector(tls, host).map_err(|error| ConnectError(error.to_string()))?
+            }
             _ => None,
         };
         let transport = Transport::new(address, tls);
@@ -77,14 +82,21 @@ impl Engine {
             return Self::greet(address, transport, docker_api, ANSWER_OF_PROGRAM).await;
         }
         // Someone has to listen, else the second attempt would only repeat the first one's error.
-        transport.probe().await.map_err(|error| ConnectError(error.to_string()))?;
+        transport
+            .probe()
+            .await
+            .map_err(|error| ConnectError(error.to_string()))?;
         let direct = match Self::greet(address, transport.clone(), false, ANSWER).await {
             Ok(engine) => return Ok(engine),
             Err(error) => error,
         };
         Self::greet(address, transport, true, ANSWER)
             .await
-            .map_err(|upgraded| ConnectError(format!("neither buildkitd ({direct}) nor dockerd ({upgraded}) answers")))
+            .map_err(|upgraded| {
+                ConnectError(format!(
+                    "neither buildkitd ({direct}) nor dockerd ({upgraded}) answers"
+                ))
+            })
     }
 
     async fn greet(
@@ -94,7 +106,9 @@ impl Engine {
         patience: Duration,
     ) -> Result<Self, ConnectError> {
         let greeting = async {
-            let channel = channel(&transport, docker_api).await.map_err(|error| reason(&error))?;
+            let channel = channel(&transport, docker_api)
+                .await
+                .map_err(|error| reason(&error))?;
             let mut control = control(channel.clone());
             let workers = control.list_workers(ListWorkersRequest::default()).await;
             let workers = workers.map_err(|status| reason(&status))?.into_inner();
@@ -109,7 +123,16 @@ impl Engine {
             None => ConnectError(error),
         })?;
         let address = address.to_string();
-        Ok(Self { inner: Arc::new(Inner { address, transport, docker_api, channel, info, private: None }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                address,
+                transport,
+                docker_api,
+                channel,
+                info,
+                private: None,
+            }),
+        })
     }
 
     fn with_lease(self, lease: private::Lease) -> Self {
@@ -180,7 +203,11 @@ async fn channel(transport: &Transport, docker_api: bool) -> Result<Channel, ton
         let transport = transport.clone();
         async move {
             let io = transport.open(!docker_api).await?;
-            let io = if docker_api { upgrade::upgrade(io, "/grpc", &[]).await? } else { io };
+            let io = if docker_api {
+                upgrade::upgrade(io, "/grpc", &[]).await?
+            } else {
+                io
+            };
             Ok::<_, std::io::Error>(TokioIo::new(io))
         }
     });

@@ -35,7 +35,10 @@ pub(super) async fn start() -> Result<(Lease, Address), String> {
     fs_err::create_dir_all(&dir).map_err(fail)?;
     let users = File::create(dir.join("users.lock")).map_err(fail)?;
     users.lock_shared().map_err(fail)?;
-    let lease = Lease { dir: dir.clone(), users: Mutex::new(Some(users)) };
+    let lease = Lease {
+        dir: dir.clone(),
+        users: Mutex::new(Some(users)),
+    };
     // One command starts the daemon, others that come meanwhile wait for it here.
     let starting = File::create(dir.join("start.lock")).map_err(fail)?;
     starting.lock().map_err(fail)?;
@@ -74,7 +77,10 @@ async fn launch(program: &Path, dir: &Path, socket: &Path) -> Result<(), String>
         let ended = child.try_wait().map_err(fail)?;
         if ended.is_some() || begun.elapsed() > START {
             drop(child.start_kill());
-            return Err(format!("it did not start, see `{}`", dir.join("buildkitd.log").display()));
+            return Err(format!(
+                "it did not start, see `{}`",
+                dir.join("buildkitd.log").display()
+            ));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -92,8 +98,12 @@ impl Lease {
             return;
         }
         let pid_file = self.dir.join("buildkitd.pid");
-        let pid = fs_err::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok());
-        let Some(pid) = pid.and_then(Pid::from_raw) else { return };
+        let pid = fs_err::read_to_string(&pid_file)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        let Some(pid) = pid.and_then(Pid::from_raw) else {
+            return;
+        };
         // It may have ended by itself.
         let _ = kill_process(pid, Signal::TERM);
         let begun = Instant::now();
@@ -109,10 +119,18 @@ fn program() -> Option<PathBuf> {
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
 }
 
 fn state_dir() -> Option<PathBuf> {
-    let state = env::var_os("XDG_STATE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    Some(state.or_else(|| Some(env::home_dir()?.join(".local/state")))?.join("wheelwright/buildkitd"))
+    let state = env::var_os("XDG_STATE_HOME")
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from);
+    Some(
+        state
+            .or_else(|| Some(env::home_dir()?.join(".local/state")))?
+            .join("wheelwright/buildkitd"),
+    )
 }

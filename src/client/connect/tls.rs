@@ -46,7 +46,8 @@ pub enum TlsError {
 pub(super) fn connector(files: &TlsFiles, host: &str) -> Result<Option<Tls>, TlsError> {
     let Some(ca) = &files.ca else {
         let given = files.cert.is_some() || files.key.is_some() || files.server_name.is_some();
-        let missing = TlsError::Incomplete("TLS needs `--tlscacert`, the authority that the engine is checked against");
+        let missing =
+            TlsError::Incomplete("TLS needs `--tlscacert`, the authority that the engine is checked against");
         return if given { Err(missing) } else { Ok(None) };
     };
     let setup = |error: &dyn std::fmt::Display| TlsError::Setup(error.to_string());
@@ -61,7 +62,9 @@ pub(super) fn connector(files: &TlsFiles, host: &str) -> Result<Option<Tls>, Tls
     let mut config = match (&files.cert, &files.key) {
         (Some(cert), Some(key)) => {
             let private = PrivateKeyDer::from_pem_file(key).map_err(|error| file_error(key, &error))?;
-            config.with_client_auth_cert(certificates(cert)?, private).map_err(|error| setup(&error))?
+            config
+                .with_client_auth_cert(certificates(cert)?, private)
+                .map_err(|error| setup(&error))?
         }
         (None, None) => config.with_no_client_auth(),
         _ => return Err(TlsError::Incomplete("`--tlscert` and `--tlskey` belong together")),
@@ -84,7 +87,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn file_error(path: &Path, reason: &dyn std::fmt::Display) -> TlsError {
-    TlsError::File { path: path.to_owned(), reason: reason.to_string() }
+    TlsError::File {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -92,15 +98,24 @@ mod tests {
     use super::*;
 
     fn error(files: &TlsFiles) -> String {
-        connector(files, "host").err().map(|error| error.to_string()).unwrap_or_default()
+        connector(files, "host")
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
     }
 
     #[test]
     fn what_is_missing_is_named() {
         assert!(connector(&TlsFiles::default(), "host").is_ok_and(|tls| tls.is_none()));
-        let key_only = TlsFiles { key: Some("k".into()), ..TlsFiles::default() };
+        let key_only = TlsFiles {
+            key: Some("k".into()),
+            ..TlsFiles::default()
+        };
         assert!(error(&key_only).contains("--tlscacert"));
-        let absent = TlsFiles { ca: Some("/nonexistent/ca.pem".into()), ..TlsFiles::default() };
+        let absent = TlsFiles {
+            ca: Some("/nonexistent/ca.pem".into()),
+            ..TlsFiles::default()
+        };
         assert!(error(&absent).contains("`/nonexistent/ca.pem`"));
     }
 }

@@ -19,8 +19,15 @@ use crate::client::address::Address;
 #[derive(Clone)]
 pub(super) enum Transport {
     Unix(PathBuf),
-    Tcp { host: String, port: u16, tls: Option<Tls> },
-    Command { argv: Vec<String>, said: Said },
+    Tcp {
+        host: String,
+        port: u16,
+        tls: Option<Tls>,
+    },
+    Command {
+        argv: Vec<String>,
+        said: Said,
+    },
 }
 
 /// TLS with the name the server has to prove.
@@ -49,8 +56,15 @@ impl Transport {
     pub(super) fn new(address: &Address, tls: Option<Tls>) -> Self {
         match address {
             Address::Unix(path) => Self::Unix(path.clone()),
-            Address::Tcp { host, port } => Self::Tcp { host: host.clone(), port: *port, tls },
-            Address::Command { argv, .. } => Self::Command { argv: argv.clone(), said: Said::default() },
+            Address::Tcp { host, port } => Self::Tcp {
+                host: host.clone(),
+                port: *port,
+                tls,
+            },
+            Address::Command { argv, .. } => Self::Command {
+                argv: argv.clone(),
+                said: Said::default(),
+            },
         }
     }
 
@@ -83,7 +97,9 @@ impl Transport {
 
     /// What the connection's program had to say, if it is one.
     pub(super) fn said(&self) -> Option<String> {
-        let Self::Command { said, .. } = self else { return None };
+        let Self::Command { said, .. } = self else {
+            return None;
+        };
         let lines = said.0.lock().unwrap_or_else(PoisonError::into_inner);
         (!lines.is_empty()).then(|| lines.join("; "))
     }
@@ -115,7 +131,11 @@ impl ChildStream {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
         tokio::spawn(said.listen(stderr));
-        Ok(Self { stdin, stdout, _child: child })
+        Ok(Self {
+            stdin,
+            stdout,
+            _child: child,
+        })
     }
 }
 

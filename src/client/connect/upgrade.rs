@@ -14,11 +14,15 @@ const HEAD_LIMIT: usize = 64 << 10;
 
 /// Asks for `path` to become an h2c stream; `headers` are sent along.
 pub(super) async fn upgrade(mut io: Io, path: &str, headers: &[(&str, &str)]) -> io::Result<Io> {
-    let mut request =
-        format!("POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n");
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n"
+    );
     for (name, value) in headers {
         if value.contains(['\r', '\n']) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("a line break in header `{name}`")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("a line break in header `{name}`"),
+            ));
         }
         request.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -40,7 +44,10 @@ async fn head(io: &mut Io) -> io::Result<String> {
     while !head.ends_with(b"\r\n\r\n") {
         head.push(io.read_u8().await?);
         if head.len() > HEAD_LIMIT {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the answer is not HTTP",
+            ));
         }
     }
     Ok(String::from_utf8_lossy(&head).into_owned())
@@ -65,7 +72,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_stream_begins_after_the_head() {
-        let mut io = answered_with(b"HTTP/1.1 101 UPGRADED\r\nUpgrade: h2c\r\n\r\nPRI").await.unwrap();
+        let mut io = answered_with(b"HTTP/1.1 101 UPGRADED\r\nUpgrade: h2c\r\n\r\nPRI")
+            .await
+            .unwrap();
         let mut rest = String::new();
         io.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "PRI");
@@ -73,7 +82,10 @@ mod tests {
 
     #[tokio::test]
     async fn other_answers_are_errors() {
-        let error = answered_with(b"HTTP/1.1 404 Not Found\r\n\r\n").await.err().unwrap();
+        let error = answered_with(b"HTTP/1.1 404 Not Found\r\n\r\n")
+            .await
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("404 Not Found"));
     }
 }

@@ -24,7 +24,9 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn new(config: Arc<DockerConfig>) -> Self {
-        Self { config: Mutex::new(config) }
+        Self {
+            config: Mutex::new(config),
+        }
     }
 }
 
@@ -39,10 +41,16 @@ impl Auth for Credentials {
         let host = request.into_inner().host;
         let found = self.config.lock().await.credentials(&host).await;
         let found = found.map_err(|error| Status::unauthenticated(error.to_string()))?;
-        Ok(Response::new(CredentialsResponse { username: found.username, secret: found.secret }))
+        Ok(Response::new(CredentialsResponse {
+            username: found.username,
+            secret: found.secret,
+        }))
     }
 
-    async fn fetch_token(&self, _: Request<FetchTokenRequest>) -> Result<Response<FetchTokenResponse>, Status> {
+    async fn fetch_token(
+        &self,
+        _: Request<FetchTokenRequest>,
+    ) -> Result<Response<FetchTokenResponse>, Status> {
         Err(Status::unimplemented(BY_CREDENTIALS))
     }
 

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use buildkit_proto::content::content_server::Content;
 use buildkit_proto::content::{
-    AbortRequest, DeleteContentRequest, Info, InfoRequest, InfoResponse, ListContentRequest, ListContentResponse,
-    ListStatusesRequest, ListStatusesResponse, ReadContentRequest, ReadContentResponse, StatusRequest,
-    StatusResponse, UpdateRequest, UpdateResponse, WriteAction, WriteContentRequest, WriteContentResponse,
+    AbortRequest, DeleteContentRequest, Info, InfoRequest, InfoResponse, ListContentRequest,
+    ListContentResponse, ListStatusesRequest, ListStatusesResponse, ReadContentRequest, ReadContentResponse,
+    StatusRequest, StatusResponse, UpdateRequest, UpdateResponse, WriteAction, WriteContentRequest,
+    WriteContentResponse,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
@@ -44,7 +45,9 @@ impl Layouts {
     }
 
     fn layout(&self, headers: &MetadataMap) -> Result<&Path, Status> {
-        let id = headers.get("buildkit-attachable-store-id").and_then(|id| id.to_str().ok());
+        let id = headers
+            .get("buildkit-attachable-store-id")
+            .and_then(|id| id.to_str().ok());
         let id = id.ok_or_else(|| Status::invalid_argument("the request names no store"))?;
         let known = self.0.get(id).map(PathBuf::as_path);
         known.ok_or_else(|| Status::not_found(format!("unknown store `{id}`")))
@@ -53,9 +56,9 @@ impl Layouts {
 
 /// Where the blob of `digest` is; the digest's form is checked, since it becomes a path.
 fn blob(layout: &Path, digest: &str) -> Result<PathBuf, Status> {
-    let hex = digest.strip_prefix("sha256:").filter(|hex| {
-        hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    });
+    let hex = digest
+        .strip_prefix("sha256:")
+        .filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
     let bad = || Status::invalid_argument(format!("`{digest}` is no sha256 digest"));
     Ok(layout.join("blobs/sha256").join(hex.ok_or_else(bad)?))
 }
@@ -76,7 +79,13 @@ impl Content for Layouts {
         let layout = self.layout(request.metadata())?;
         let digest = request.get_ref().digest.clone();
         let size = size(layout, &digest).await?.cast_signed();
-        Ok(Response::new(InfoResponse { info: Some(Info { digest, size, ..Info::default() }) }))
+        Ok(Response::new(InfoResponse {
+            info: Some(Info {
+                digest,
+                size,
+                ..Info::default()
+            }),
+        }))
     }
 
     async fn update(&self, request: Request<UpdateRequest>) -> Result<Response<UpdateResponse>, Status> {
@@ -84,7 +93,9 @@ impl Content for Layouts {
         let layout = self.layout(request.metadata())?;
         let info = request.get_ref().info.clone().unwrap_or_default();
         let size = size(layout, &info.digest).await?.cast_signed();
-        Ok(Response::new(UpdateResponse { info: Some(Info { size, ..info }) }))
+        Ok(Response::new(UpdateResponse {
+            info: Some(Info { size, ..info }),
+        }))
     }
 
     type ListStream = ReceiverStream<Result<ListContentResponse, Status>>;
@@ -101,16 +112,29 @@ impl Content for Layouts {
 
     async fn read(&self, request: Request<ReadContentRequest>) -> Result<Response<Self::ReadStream>, Status> {
         let layout = self.layout(request.metadata())?;
-        let ReadContentRequest { digest, offset, size: wanted } = request.get_ref();
+        let ReadContentRequest {
+            digest,
+            offset,
+            size: wanted,
+        } = request.get_ref();
         let total = size(layout, digest).await?;
         let offset = u64::try_from(*offset).unwrap_or(0);
         if offset > total {
-            return Err(Status::out_of_range(format!("read past the {total} bytes of {digest}")));
+            return Err(Status::out_of_range(format!(
+                "read past the {total} bytes of {digest}"
+            )));
         }
         let rest = total - offset;
-        let length = u64::try_from(*wanted).ok().filter(|wanted| *wanted > 0).map_or(rest, |wanted| wanted.min(rest));
-        let mut file = fs_err::tokio::File::open(blob(layout, digest)?).await.map_err(|error| failed(&error))?;
-        file.seek(SeekFrom::Start(offset)).await.map_err(|error| failed(&error))?;
+        let length = u64::try_from(*wanted)
+            .ok()
+            .filter(|wanted| *wanted > 0)
+            .map_or(rest, |wanted| wanted.min(rest));
+        let mut file = fs_err::tokio::File::open(blob(layout, digest)?)
+            .await
+            .map_err(|error| failed(&error))?;
+        file.seek(SeekFrom::Start(offset))
+            .await
+            .map_err(|error| failed(&error))?;
         let (pieces, stream) = mpsc::channel(4);
         tokio::spawn(async move {
             let mut file = file.take(length);
@@ -123,7 +147,9 @@ impl Content for Layouts {
                     Ok(_) => Ok(ReadContentResponse { offset, data }),
                     Err(error) => Err(failed(&error)),
                 };
-                offset += answer.as_ref().map_or(0, |answer| answer.data.len().cast_signed() as i64);
+                offset += answer
+                    .as_ref()
+                    .map_or(0, |answer| answer.data.len().cast_signed() as i64);
                 let last = answer.is_err();
                 if pieces.send(answer).await.is_err() || last {
                     return;
@@ -135,7 +161,10 @@ impl Content for Layouts {
 
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         // Nothing is resumed, so nothing is ever under way.
-        Err(Status::not_found(format!("no write `{}`", request.get_ref().r#ref)))
+        Err(Status::not_found(format!(
+            "no write `{}`",
+            request.get_ref().r#ref
+        )))
     }
 
     async fn list_statuses(
@@ -192,7 +221,12 @@ impl Writing {
         let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = dir.join(name);
         let file = fs_err::tokio::File::create(&path).await?;
-        Ok(Self { path, file, hash: Sha256::new(), length: 0 })
+        Ok(Self {
+            path,
+            file,
+            hash: Sha256::new(),
+            length: 0,
+        })
     }
 
     async fn append(&mut self, data: &[u8]) -> std::io::Result<()> {
@@ -203,7 +237,13 @@ impl Writing {
     }
 
     fn digest(&self) -> String {
-        let hex: String = self.hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = self
+            .hash
+            .clone()
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         format!("sha256:{hex}")
     }
 }
@@ -228,14 +268,24 @@ async fn write(
         if action != WriteAction::Stat {
             if request.offset > 0 && request.offset != writing.length.cast_signed() {
                 let at = writing.length;
-                return Err(Status::out_of_range(format!("write at {} while {at} bytes are there", request.offset)));
+                return Err(Status::out_of_range(format!(
+                    "write at {} while {at} bytes are there",
+                    request.offset
+                )));
             }
-            writing.append(&request.data).await.map_err(|error| failed(&error))?;
+            writing
+                .append(&request.data)
+                .await
+                .map_err(|error| failed(&error))?;
         }
         if action == WriteAction::Commit {
             commit(layout, &mut writing, total, &expected).await?;
         }
-        let digest = if action == WriteAction::Write { String::new() } else { writing.digest() };
+        let digest = if action == WriteAction::Write {
+            String::new()
+        } else {
+            writing.digest()
+        };
         let answer = WriteContentResponse {
             action: action.into(),
             offset: writing.length.cast_signed(),
@@ -253,15 +303,23 @@ async fn write(
 async fn commit(layout: &Path, writing: &mut Writing, total: i64, expected: &str) -> Result<(), Status> {
     let digest = writing.digest();
     if !expected.is_empty() && digest != expected {
-        return Err(Status::failed_precondition(format!("unexpected digest {digest}, expected {expected}")));
+        return Err(Status::failed_precondition(format!(
+            "unexpected digest {digest}, expected {expected}"
+        )));
     }
     if total > 0 && total != writing.length.cast_signed() {
         let length = writing.length;
-        return Err(Status::failed_precondition(format!("unexpected size {length}, expected {total}")));
+        return Err(Status::failed_precondition(format!(
+            "unexpected size {length}, expected {total}"
+        )));
     }
     let named = async {
         writing.file.flush().await?;
-        fs_err::tokio::rename(&writing.path, blob(layout, &digest).map_err(std::io::Error::other)?).await
+        fs_err::tokio::rename(
+            &writing.path,
+            blob(layout, &digest).map_err(std::io::Error::other)?,
+        )
+        .await
     };
     named.await.map_err(|error| failed(&error))
 }
@@ -275,7 +333,12 @@ mod tests {
         let hex = "0123456789abcdef".repeat(4);
         let path = blob(Path::new("/l"), &format!("sha256:{hex}")).unwrap();
         assert_eq!(path, Path::new("/l/blobs/sha256").join(&hex));
-        for bad in ["sha256:../../x", "sha512:00", "", &format!("sha256:{}", hex.to_uppercase())] {
+        for bad in [
+            "sha256:../../x",
+            "sha512:00",
+            "",
+            &format!("sha256:{}", hex.to_uppercase()),
+        ] {
             assert!(blob(Path::new("/l"), bad).is_err());
         }
     }

@@ -31,7 +31,9 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,32 +121,54 @@ impl DockerConfig {
         match fs_err::read(path) {
             Ok(text) => Self::parse(&text, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+            Err(source) => Err(ConfigError::Read {
+                path: path.to_owned(),
+                source,
+            }),
         }
     }
 
     fn parse(text: &[u8], path: &Path) -> Result<Self, ConfigError> {
-        serde_json::from_slice(text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })
+        serde_json::from_slice(text).map_err(|source| ConfigError::Parse {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// What is known of the registry at `host` (`name[:port]`).
     pub async fn credentials(&self, host: &str) -> Result<Credentials, ConfigError> {
         let key = if HUB_HOSTS.contains(&host) { HUB_KEY } else { host };
         let named = self.cred_helpers.get(key).or_else(|| self.cred_helpers.get(host));
-        match named.or(Some(&self.creds_store)).filter(|helper| !helper.is_empty()) {
+        match named
+            .or(Some(&self.creds_store))
+            .filter(|helper| !helper.is_empty())
+        {
             Some(helper) => ask(helper, key).await,
             None => self.plain(key),
         }
     }
 
     fn plain(&self, key: &str) -> Result<Credentials, ConfigError> {
-        let same_host = || self.auths.iter().find(|(name, _)| host_of(name) == host_of(key)).map(|(_, auth)| auth);
-        let Some(auth) = self.auths.get(key).or_else(same_host) else { return Ok(Credentials::default()) };
+        let same_host = || {
+            self.auths
+                .iter()
+                .find(|(name, _)| host_of(name) == host_of(key))
+                .map(|(_, auth)| auth)
+        };
+        let Some(auth) = self.auths.get(key).or_else(same_host) else {
+            return Ok(Credentials::default());
+        };
         if !auth.identitytoken.is_empty() {
-            return Ok(Credentials { username: String::new(), secret: auth.identitytoken.clone() });
+            return Ok(Credentials {
+                username: String::new(),
+                secret: auth.identitytoken.clone(),
+            });
         }
         if auth.auth.is_empty() {
-            return Ok(Credentials { username: auth.username.clone(), secret: auth.password.clone() });
+            return Ok(Credentials {
+                username: auth.username.clone(),
+                secret: auth.password.clone(),
+            });
         }
         decode(&auth.auth).ok_or_else(|| ConfigError::Auth(key.to_owned()))
     }
@@ -152,20 +176,28 @@ impl DockerConfig {
 
 /// Where Docker keeps its configuration.
 pub(crate) fn directory() -> Option<PathBuf> {
-    let own = std::env::var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let own = std::env::var_os("DOCKER_CONFIG")
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from);
     own.or_else(|| Some(std::env::home_dir()?.join(".docker")))
 }
 
 /// Old configurations have URLs as keys.
 fn host_of(key: &str) -> &str {
-    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let key = key
+        .strip_prefix("https://")
+        .or_else(|| key.strip_prefix("http://"))
+        .unwrap_or(key);
     key.split_once('/').map_or(key, |(host, _)| host)
 }
 
 fn decode(auth: &str) -> Option<Credentials> {
     let text = String::from_utf8(STANDARD.decode(auth.trim()).ok()?).ok()?;
     let (username, secret) = text.split_once(':')?;
-    Some(Credentials { username: username.to_owned(), secret: secret.trim_end_matches('\0').to_owned() })
+    Some(Credentials {
+        username: username.to_owned(),
+        secret: secret.trim_end_matches('\0').to_owned(),
+    })
 }
 
 /// Asks `docker-credential-<helper> get`, which reads a host and answers with JSON.
@@ -179,21 +211,34 @@ async fn ask(helper: &str, key: &str) -> Result<Credentials, ConfigError> {
         secret: String,
     }
     let program = format!("docker-credential-{helper}");
-    let fail =
-        |reason: String| ConfigError::Helper { helper: program.clone(), host: key.to_owned(), reason };
-    let output = run(&program, key).await.map_err(|error| fail(error.to_string()))?;
+    let fail = |reason: String| ConfigError::Helper {
+        helper: program.clone(),
+        host: key.to_owned(),
+        reason,
+    };
+    let output = run(&program, key)
+        .await
+        .map_err(|error| fail(error.to_string()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         // The protocol's own way to say that there are none.
         if said.contains("credentials not found") {
             return Ok(Credentials::default());
         }
-        return Err(fail(if said.is_empty() { output.status.to_string() } else { said }));
+        return Err(fail(if said.is_empty() {
+            output.status.to_string()
+        } else {
+            said
+        }));
     }
     // The answer holds the secret: the parser's error would quote it, so it is not passed on.
-    let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|_| fail("not the JSON expected".into()))?;
+    let answer: Answer =
+        serde_json::from_slice(&output.stdout).map_err(|_| fail("not the JSON expected".into()))?;
     let is_token = answer.username == "<token>";
-    Ok(Credentials { username: if is_token { String::new() } else { answer.username }, secret: answer.secret })
+    Ok(Credentials {
+        username: if is_token { String::new() } else { answer.username },
+        secret: answer.secret,
+    })
 }
 
 async fn run(program: &str, input: &str) -> io::Result<std::process::Output> {
@@ -219,7 +264,10 @@ mod tests {
     }
 
     fn pair(username: &str, secret: &str) -> Credentials {
-        Credentials { username: username.to_owned(), secret: secret.to_owned() }
+        Credentials {
+            username: username.to_owned(),
+            secret: secret.to_owned(),
+        }
     }
 
     #[tokio::test]
@@ -232,19 +280,32 @@ mod tests {
                 "broken.example": {"auth": "?"}
             }}"#,
         );
-        assert_eq!(config.credentials("registry-1.docker.io").await.unwrap(), pair("hub", "pass:word"));
+        assert_eq!(
+            config.credentials("registry-1.docker.io").await.unwrap(),
+            pair("hub", "pass:word")
+        );
         assert_eq!(config.credentials("old.example").await.unwrap(), pair("o", "p"));
-        assert_eq!(config.credentials("token.example:5000").await.unwrap(), pair("", "t"));
-        assert_eq!(config.credentials("unknown.example").await.unwrap(), Credentials::default());
+        assert_eq!(
+            config.credentials("token.example:5000").await.unwrap(),
+            pair("", "t")
+        );
+        assert_eq!(
+            config.credentials("unknown.example").await.unwrap(),
+            Credentials::default()
+        );
         let broken = config.credentials("broken.example").await.unwrap_err();
         assert!(broken.to_string().contains("`broken.example`"));
     }
 
     #[tokio::test]
     async fn helpers_come_first() {
-        let config = config(r#"{"auths": {"x.example": {"username": "u"}}, "credsStore": "wheelwright-none"}"#);
+        let config =
+            config(r#"{"auths": {"x.example": {"username": "u"}}, "credsStore": "wheelwright-none"}"#);
         let error = config.credentials("x.example").await.unwrap_err().to_string();
-        assert!(error.starts_with("credential helper `docker-credential-wheelwright-none` failed"), "{error}");
+        assert!(
+            error.starts_with("credential helper `docker-credential-wheelwright-none` failed"),
+            "{error}"
+        );
     }
 
     #[test]

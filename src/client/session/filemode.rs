@@ -37,14 +37,20 @@ pub(super) fn from_unix(mode: u32) -> u32 {
         _ => 0,
     };
     let special = [(0o4000, SETUID), (0o2000, SETGID), (0o1000, STICKY)];
-    let special = special.iter().filter(|(unix, _)| mode & unix != 0).fold(0, |bits, (_, go)| bits | go);
+    let special = special
+        .iter()
+        .filter(|(unix, _)| mode & unix != 0)
+        .fold(0, |bits, (_, go)| bits | go);
     kind | special | (mode & 0o777)
 }
 
 /// The permission bits of `st_mode`, with set-id and sticky bits.
 pub(super) fn permissions(mode: u32) -> u32 {
     let special = [(0o4000, SETUID), (0o2000, SETGID), (0o1000, STICKY)];
-    let special = special.iter().filter(|(_, go)| mode & go != 0).fold(0, |bits, (unix, _)| bits | unix);
+    let special = special
+        .iter()
+        .filter(|(_, go)| mode & go != 0)
+        .fold(0, |bits, (unix, _)| bits | unix);
     special | (mode & 0o777)
 }
 

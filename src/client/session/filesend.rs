@@ -48,7 +48,9 @@ impl FileSend for Receiver {
     ) -> Result<Response<Self::DiffCopyStream>, Status> {
         let number = request.metadata().get("buildkit-attachable-exporter-id");
         // Engines before 0.13 have one exporter and give it no number.
-        let number = number.and_then(|number| number.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let number = number
+            .and_then(|number| number.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
         let dest = self.0.get(&number).cloned();
         let dest = dest.ok_or_else(|| Status::not_found(format!("exporter {number} sends no files here")))?;
         let (answers, stream) = mpsc::channel(QUEUE);
@@ -76,7 +78,8 @@ async fn tree(dir: &Path, mut incoming: Streaming<Vec<u8>>, answers: &Answers) -
         tokio::task::spawn_blocking(move || write_tree(&dir, queue, &answers))
     };
     while let Some(packet) = incoming.message().await? {
-        let packet = Packet::decode(packet.as_slice()).map_err(|error| Status::internal(error.to_string()))?;
+        let packet =
+            Packet::decode(packet.as_slice()).map_err(|error| Status::internal(error.to_string()))?;
         let last = packet.r#type() == PacketType::PacketFin;
         // The writer has failed if it takes no more; its own error says why.
         if packets.send(packet).await.is_err() || last {
@@ -84,7 +87,9 @@ async fn tree(dir: &Path, mut incoming: Streaming<Vec<u8>>, answers: &Answers) -
         }
     }
     drop(packets);
-    writer.await.map_err(|error| Status::internal(error.to_string()))?
+    writer
+        .await
+        .map_err(|error| Status::internal(error.to_string()))?
 }
 
 fn write_tree(dir: &Path, packets: mpsc::Receiver<Packet>, answers: &Answers) -> Result<(), Status> {
@@ -111,7 +116,13 @@ struct Tree<'a> {
 impl<'a> Tree<'a> {
     fn open(dir: &Path, answers: &'a Answers) -> io::Result<Self> {
         let unpack = Unpack::open(dir)?;
-        Ok(Self { unpack, answers, number: 0, waiting: std::collections::VecDeque::new(), all_listed: false })
+        Ok(Self {
+            unpack,
+            answers,
+            number: 0,
+            waiting: std::collections::VecDeque::new(),
+            all_listed: false,
+        })
     }
 
     fn receive(mut self, mut packets: mpsc::Receiver<Packet>) -> io::Result<()> {
@@ -121,10 +132,15 @@ impl<'a> Tree<'a> {
                 PacketType::PacketStat => self.listed(packet.stat)?,
                 PacketType::PacketData if self.unpack.data(packet.id, &packet.data)? => {}
                 PacketType::PacketErr => {
-                    return Err(io::Error::other(String::from_utf8_lossy(&packet.data).into_owned()));
+                    return Err(io::Error::other(
+                        String::from_utf8_lossy(&packet.data).into_owned(),
+                    ));
                 }
                 PacketType::PacketData | PacketType::PacketReq => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "the engine sent what nobody asked for"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "the engine sent what nobody asked for",
+                    ));
                 }
                 PacketType::PacketFin => return Err(broken()),
             }
@@ -164,12 +180,17 @@ impl<'a> Tree<'a> {
         let Self { unpack, answers, .. } = self;
         unpack.finish()?;
         drop(answers.blocking_send(Ok(packet(PacketType::PacketFin, 0, Vec::new()))));
-        while packets.blocking_recv().is_some_and(|packet| packet.r#type() != PacketType::PacketFin) {}
+        while packets
+            .blocking_recv()
+            .is_some_and(|packet| packet.r#type() != PacketType::PacketFin)
+        {}
         Ok(())
     }
 
     fn answer(&self, packet: Vec<u8>) -> io::Result<()> {
-        self.answers.blocking_send(Ok(packet)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.answers
+            .blocking_send(Ok(packet))
+            .map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -180,13 +201,22 @@ fn entry(stat: Stat) -> Entry {
         size: stat.size.try_into().unwrap_or(0),
         modified: stat.mod_time,
         link: stat.linkname,
-        device: (stat.devmajor.try_into().unwrap_or(0), stat.devminor.try_into().unwrap_or(0)),
+        device: (
+            stat.devmajor.try_into().unwrap_or(0),
+            stat.devminor.try_into().unwrap_or(0),
+        ),
         xattrs: stat.xattrs.into_iter().collect(),
     }
 }
 
 fn packet(kind: PacketType, id: u32, data: Vec<u8>) -> Vec<u8> {
-    Packet { r#type: kind.into(), id, data, ..Packet::default() }.encode_to_vec()
+    Packet {
+        r#type: kind.into(),
+        id,
+        data,
+        ..Packet::default()
+    }
+    .encode_to_vec()
 }
 
 /// Receives an archive into a file beside its final name.
@@ -241,7 +271,8 @@ async fn load(incoming: Streaming<Vec<u8>>) -> Result<(), Status> {
 async fn copy(mut incoming: Streaming<Vec<u8>>, out: &mut (impl AsyncWrite + Unpin)) -> Result<(), Status> {
     let failed = |error: io::Error| Status::internal(format!("failed to write the export: {error}"));
     while let Some(message) = incoming.message().await? {
-        let message = BytesMessage::decode(message.as_slice()).map_err(|error| Status::internal(error.to_string()))?;
+        let message =
+            BytesMessage::decode(message.as_slice()).map_err(|error| Status::internal(error.to_string()))?;
         out.write_all(&message.data).await.map_err(failed)?;
     }
     out.flush().await.map_err(failed)

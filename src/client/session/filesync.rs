@@ -61,7 +61,11 @@ impl FileSync for Sender {
         tokio::spawn(async move {
             if let Err(status) = transfer(source, part, request.into_inner(), &packets).await {
                 // The engine reads the packet, other clients the status; neither can be helped once it is gone.
-                drop(packets.send(Ok(packet(PacketType::PacketErr, 0, status.message().into()))).await);
+                drop(
+                    packets
+                        .send(Ok(packet(PacketType::PacketErr, 0, status.message().into())))
+                        .await,
+                );
                 drop(packets.send(Err(status)).await);
             }
         });
@@ -114,9 +118,22 @@ impl Part {
 
 /// All values of a header; where one is not ASCII they are all query-escaped and another header says so.
 fn header(headers: &MetadataMap, name: &str) -> Vec<String> {
-    let escaped = headers.get(format!("{name}-encoded")).is_some_and(|value| value == "1");
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.map(|value| if escaped { unescape(value) } else { value.to_owned() }).collect()
+    let escaped = headers
+        .get(format!("{name}-encoded"))
+        .is_some_and(|value| value == "1");
+    let values = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .map(|value| {
+            if escaped {
+                unescape(value)
+            } else {
+                value.to_owned()
+            }
+        })
+        .collect()
 }
 
 fn unescape(text: &str) -> String {
@@ -127,7 +144,9 @@ fn unescape(text: &str) -> String {
             b'+' => b' ',
             b'%' => {
                 let hex: Vec<u8> = rest.by_ref().take(2).collect();
-                let value = std::str::from_utf8(&hex).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                let value = std::str::from_utf8(&hex)
+                    .ok()
+                    .and_then(|hex| u8::from_str_radix(hex, 16).ok());
                 value.unwrap_or(b'%')
             }
             other => other,
@@ -167,21 +186,30 @@ async fn transfer(
         match packet.r#type() {
             PacketType::PacketReq => {
                 let path = lock(&files).remove(&packet.id);
-                let path = path.ok_or_else(|| Status::invalid_argument(format!("no file {} to send", packet.id)))?;
+                let path =
+                    path.ok_or_else(|| Status::invalid_argument(format!("no file {} to send", packet.id)))?;
                 drop(wanted.send((packet.id, path)));
             }
             PacketType::PacketFin => break,
             PacketType::PacketErr => {
-                return Err(Status::aborted(String::from_utf8_lossy(&packet.data).into_owned()));
+                return Err(Status::aborted(
+                    String::from_utf8_lossy(&packet.data).into_owned(),
+                ));
             }
             PacketType::PacketStat | PacketType::PacketData => {}
         }
     }
     drop(wanted);
     for reader in readers {
-        reader.await.map_err(|error| Status::internal(error.to_string()))?;
+        reader
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?;
     }
-    drop(packets.send(Ok(packet(PacketType::PacketFin, 0, Vec::new()))).await);
+    drop(
+        packets
+            .send(Ok(packet(PacketType::PacketFin, 0, Vec::new())))
+            .await,
+    );
     Ok(())
 }
 
@@ -193,7 +221,10 @@ fn list(source: &Source, part: Part, files: &Files, packets: &Packets) -> Result
             lock(files).insert(number, path);
         }
         number += 1;
-        let packet = Packet { stat: Some(stat(entry)), ..packet(PacketType::PacketStat, 0, Vec::new()) };
+        let packet = Packet {
+            stat: Some(stat(entry)),
+            ..packet(PacketType::PacketStat, 0, Vec::new())
+        };
         packets.blocking_send(Ok(packet)).is_ok()
     };
     match source {
@@ -203,13 +234,24 @@ fn list(source: &Source, part: Part, files: &Files, packets: &Packets) -> Result
                 let path = root.join(&entry.path);
                 send(entry, path)
             };
-            walk(root, &filter, visit).map_err(|error| Status::internal(super::super::error::reason(&error)))?;
+            walk(root, &filter, visit)
+                .map_err(|error| Status::internal(super::super::error::reason(&error)))?;
         }
         Source::Executables(named) => {
             for (name, path) in named {
-                let size = fs_err::metadata(path).map_err(|error| Status::internal(error.to_string()))?.len();
+                let size = fs_err::metadata(path)
+                    .map_err(|error| Status::internal(error.to_string()))?
+                    .len();
                 let mode = filemode::from_unix(0o100_755);
-                send(Entry { path: name.clone(), mode, size, ..Entry::default() }, path.clone());
+                send(
+                    Entry {
+                        path: name.clone(),
+                        mode,
+                        size,
+                        ..Entry::default()
+                    },
+                    path.clone(),
+                );
             }
         }
     }
@@ -242,7 +284,11 @@ fn readers(packets: &Packets) -> (Wanted, Vec<tokio::task::JoinHandle<()>>) {
 /// Sends a file in pieces and an empty piece at its end. A file that cannot be read is sent as far as it can be; the
 /// engine sees that it is short. False if the engine hung up.
 fn send_content(id: u32, path: &Path, packets: &Packets) -> bool {
-    let send = |data| packets.blocking_send(Ok(packet(PacketType::PacketData, id, data))).is_ok();
+    let send = |data| {
+        packets
+            .blocking_send(Ok(packet(PacketType::PacketData, id, data)))
+            .is_ok()
+    };
     if let Ok(mut file) = open(path) {
         loop {
             let mut data = Vec::with_capacity(PIECE);
@@ -262,7 +308,10 @@ fn send_content(id: u32, path: &Path, packets: &Packets) -> bool {
 /// What was a regular file when it was listed may be a link or a pipe by now: neither is followed or waited for.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
 }
 
 fn stat(entry: Entry) -> Stat {
@@ -280,7 +329,12 @@ fn stat(entry: Entry) -> Stat {
 }
 
 fn packet(kind: PacketType, id: u32, data: Vec<u8>) -> Packet {
-    Packet { r#type: kind.into(), id, data, ..Packet::default() }
+    Packet {
+        r#type: kind.into(),
+        id,
+        data,
+        ..Packet::default()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -45,7 +45,11 @@ fn resolve(root: &Path, path: &str, resolved: &mut BTreeSet<String>) {
     }
     let mut current = String::new();
     while let Some(part) = parts.next() {
-        current = if current.is_empty() { part.to_owned() } else { format!("{current}/{part}") };
+        current = if current.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{current}/{part}")
+        };
         let targets = links(root, &current);
         let last = parts.peek().is_none();
         if (last || !targets.is_empty()) && !resolved.insert(current.clone()) {
@@ -79,7 +83,11 @@ fn links(root: &Path, path: &str) -> Vec<String> {
 fn link(root: &Path, dir: &str, name: &str) -> Option<String> {
     let target = fs::read_link(root.join(dir).join(name)).ok()?;
     let target = OsStr::to_str(target.as_os_str())?;
-    Some(if target.starts_with('/') { clean(target) } else { clean(&format!("/{dir}/{target}")) })
+    Some(if target.starts_with('/') {
+        clean(target)
+    } else {
+        clean(&format!("/{dir}/{target}"))
+    })
 }
 
 fn has_wildcard(name: &str) -> bool {
@@ -101,7 +109,10 @@ mod tests {
     use super::*;
 
     fn followed(root: &Path, paths: &[&str]) -> Option<Vec<String>> {
-        follow(root, &paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>())
+        follow(
+            root,
+            &paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -117,14 +128,20 @@ mod tests {
         symlink("loop", root.join("loop")).unwrap();
 
         assert_eq!(followed(root, &["missing"]).unwrap(), ["missing"]);
-        assert_eq!(followed(root, &["dir/sub/file"]).unwrap(), ["dir", "real/sub/file"]);
+        assert_eq!(
+            followed(root, &["dir/sub/file"]).unwrap(),
+            ["dir", "real/sub/file"]
+        );
         assert_eq!(
             followed(root, &["absolute"]).unwrap(),
             ["absolute", "dir", "real/alias", "real/sub/file"]
         );
         assert_eq!(followed(root, &["escape"]).unwrap(), ["escape", "outside"]);
         assert_eq!(followed(root, &["loop"]).unwrap(), ["loop"]);
-        assert_eq!(followed(root, &["a*"]).unwrap(), ["a*", "dir", "real/alias", "real/sub/file"]);
+        assert_eq!(
+            followed(root, &["a*"]).unwrap(),
+            ["a*", "dir", "real/alias", "real/sub/file"]
+        );
         assert_eq!(followed(root, &["."]), None);
         assert_eq!(followed(root, &["real", "real/sub/file"]).unwrap(), ["real"]);
     }

@@ -13,7 +13,9 @@ pub(super) struct Alive;
 #[tonic::async_trait]
 impl Health for Alive {
     async fn check(&self, _: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
-        Ok(Response::new(HealthCheckResponse { status: ServingStatus::Serving.into() }))
+        Ok(Response::new(HealthCheckResponse {
+            status: ServingStatus::Serving.into(),
+        }))
     }
 
     type WatchStream = Pending<Result<HealthCheckResponse, Status>>;

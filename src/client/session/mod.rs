@@ -78,16 +78,31 @@ impl Session {
         let id = super::random_id();
         let (routes, methods) = serve::routes(services);
         let headers = headers(&id, shared_key, &methods);
-        let gone = |reason: String| Error::Gone { address: engine.address().to_owned(), reason };
+        let gone = |reason: String| Error::Gone {
+            address: engine.address().to_owned(),
+            reason,
+        };
         let io = if engine.takes_sessions_by_http() {
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            engine.http_session(&headers).await.map_err(|error| gone(error.to_string()))?
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            engine
+                .http_session(&headers)
+                .await
+                .map_err(|error| gone(error.to_string()))?
         } else {
-            tunnel::open(engine, &headers).await.map_err(|status| gone(super::error::reason(&status)))?
+            tunnel::open(engine, &headers)
+                .await
+                .map_err(|status| gone(super::error::reason(&status)))?
         };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(serve::serve(io, routes, stopped));
-        Ok(Self { id, stop: Some(stop), task })
+        Ok(Self {
+            id,
+            stop: Some(stop),
+            task,
+        })
     }
 
     /// The id that builds refer to.
@@ -117,6 +132,10 @@ fn headers(id: &str, shared_key: &str, methods: &[&str]) -> Vec<(&'static str, S
         ("x-docker-expose-session-name", "wheelwright".to_owned()),
         ("x-docker-expose-session-sharedkey", shared_key.to_owned()),
     ];
-    headers.extend(methods.iter().map(|method| ("x-docker-expose-session-grpc-method", (*method).to_owned())));
+    headers.extend(
+        methods
+            .iter()
+            .map(|method| ("x-docker-expose-session-grpc-method", (*method).to_owned())),
+    );
     headers
 }

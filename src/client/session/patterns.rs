@@ -85,7 +85,10 @@ impl Patterns {
     /// blanks go away.
     pub fn lines(text: &str) -> Vec<String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        text.lines().filter(|line| !line.starts_with('#')).filter_map(ignore_line).collect()
+        text.lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(ignore_line)
+            .collect()
     }
 
     /// True without any pattern.
@@ -142,12 +145,19 @@ impl Pattern {
             Some(rest) => (true, rest),
             None => (false, cleaned.as_str()),
         };
-        let bad = |reason| BadPattern { pattern: written.to_owned(), reason };
+        let bad = |reason| BadPattern {
+            pattern: written.to_owned(),
+            reason,
+        };
         if text.is_empty() {
             return Err(bad("nothing follows the `!`"));
         }
         let kind = Kind::parse(text).map_err(bad)?;
-        Ok(Some(Self { text: text.to_owned(), exception, kind }))
+        Ok(Some(Self {
+            text: text.to_owned(),
+            exception,
+            kind,
+        }))
     }
 
     /// True if it begins with `!`.
@@ -206,7 +216,13 @@ impl Kind {
 }
 
 fn chars(tokens: &[Token]) -> String {
-    let char_of = |token: &Token| if let Token::Char(c) = token { Some(*c) } else { None };
+    let char_of = |token: &Token| {
+        if let Token::Char(c) = token {
+            Some(*c)
+        } else {
+            None
+        }
+    };
     tokens.iter().filter_map(char_of).collect()
 }
 
@@ -217,7 +233,11 @@ fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
         tokens.push(match c {
             '*' if rest.next_if_eq(&'*').is_some() => {
                 rest.next_if_eq(&'/');
-                if rest.peek().is_none() { Token::Rest } else { Token::Deep }
+                if rest.peek().is_none() {
+                    Token::Rest
+                } else {
+                    Token::Deep
+                }
             }
             '*' => Token::Run,
             '?' => Token::One,
@@ -239,7 +259,11 @@ fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Token, &
             return Ok(Token::Class { negated, ranges });
         }
         let low = class_char(rest)?;
-        let high = if rest.next_if_eq(&'-').is_some() { class_char(rest)? } else { low };
+        let high = if rest.next_if_eq(&'-').is_some() {
+            class_char(rest)?
+        } else {
+            low
+        };
         ranges.push((low, high));
         rest.peek().ok_or(OPEN)?;
     }
@@ -266,7 +290,10 @@ fn glob(tokens: &[Token], path: &[char]) -> bool {
             Some(Token::Rest) => return true,
             Some(Token::Deep) => {
                 let starts = (p..path.len()).filter(|&at| path[at] == '/').map(|at| at + 1);
-                if std::iter::once(p).chain(starts).any(|at| glob(&tokens[t + 1..], &path[at..])) {
+                if std::iter::once(p)
+                    .chain(starts)
+                    .any(|at| glob(&tokens[t + 1..], &path[at..]))
+                {
                     return true;
                 }
             }
@@ -306,7 +333,9 @@ impl Token {
 
 /// The directories above `path`, outermost first.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| &path[..at]).filter(|ancestor| !ancestor.is_empty())
+    path.match_indices('/')
+        .map(|(at, _)| &path[..at])
+        .filter(|ancestor| !ancestor.is_empty())
 }
 
 fn ignore_line(line: &str) -> Option<String> {
@@ -319,7 +348,11 @@ fn ignore_line(line: &str) -> Option<String> {
         return (!mark.is_empty()).then(|| mark.to_owned());
     }
     let cleaned = clean(rest);
-    let cleaned = if cleaned.len() > 1 { cleaned.trim_start_matches('/') } else { &cleaned };
+    let cleaned = if cleaned.len() > 1 {
+        cleaned.trim_start_matches('/')
+    } else {
+        &cleaned
+    };
     Some(format!("{mark}{cleaned}"))
 }
 
@@ -414,7 +447,10 @@ mod tests {
     #[test]
     fn the_last_applicable_pattern_wins() {
         assert!(!matches(&["**", "!util/docker/web"], "util/docker/web/foo"));
-        assert!(matches(&["**", "!util/docker/web", "util/docker/web/foo"], "util/docker/web/foo"));
+        assert!(matches(
+            &["**", "!util/docker/web", "util/docker/web/foo"],
+            "util/docker/web/foo"
+        ));
         assert!(!matches(&["*.md", "!README.md"], "README.md"));
         assert!(matches(&["!README.md", "*.md"], "README.md"));
         assert!(matches(&["a", "!a/b", "a/b/c"], "a/b/c/d"));
@@ -431,7 +467,18 @@ mod tests {
             &["a/**", "!a/*/y"],
             &["!a", "a/b"],
         ];
-        let paths = ["a", "a/b", "a/b/c", "a/b/c/d", "a/x", "a/x/keep", "a/x/keep/1", "b", "b/x", "a/b/y"];
+        let paths = [
+            "a",
+            "a/b",
+            "a/b/c",
+            "a/b/c/d",
+            "a/x",
+            "a/x/keep",
+            "a/x/keep/1",
+            "b",
+            "b/x",
+            "a/b/y",
+        ];
         for list in lists {
             let patterns = Patterns::new(*list).unwrap();
             for path in paths {
@@ -461,9 +508,14 @@ mod tests {
 
     #[test]
     fn cleaning() {
-        for (path, cleaned) in
-            [("", "."), ("a//b/./c/", "a/b/c"), ("../a", "../a"), ("/../a", "/a"), ("a/../..", ".."), ("/", "/")]
-        {
+        for (path, cleaned) in [
+            ("", "."),
+            ("a//b/./c/", "a/b/c"),
+            ("../a", "../a"),
+            ("/../a", "/a"),
+            ("a/../..", ".."),
+            ("/", "/"),
+        ] {
             assert_eq!(clean(path), cleaned);
         }
     }

@@ -41,7 +41,10 @@ impl Secrets for Values {
             },
         };
         if data.len() > LIMIT {
-            return Err(Status::invalid_argument(format!("secret `{id}` is larger than {} KiB", LIMIT >> 10)));
+            return Err(Status::invalid_argument(format!(
+                "secret `{id}` is larger than {} KiB",
+                LIMIT >> 10
+            )));
         }
         Ok(Response::new(GetSecretResponse { data }))
     }
@@ -55,8 +58,15 @@ mod tests {
 
     async fn get(source: SecretSource, id: &str) -> Result<Vec<u8>, Code> {
         let values = Values::new(BTreeMap::from([("known".to_owned(), source)]));
-        let request = Request::new(GetSecretRequest { id: id.to_owned(), ..Default::default() });
-        values.get_secret(request).await.map(|answer| answer.into_inner().data).map_err(|status| status.code())
+        let request = Request::new(GetSecretRequest {
+            id: id.to_owned(),
+            ..Default::default()
+        });
+        values
+            .get_secret(request)
+            .await
+            .map(|answer| answer.into_inner().data)
+            .map_err(|status| status.code())
     }
 
     #[tokio::test]
@@ -64,11 +74,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         fs_err::write(&path, "value\n").unwrap();
-        assert_eq!(get(SecretSource::File(path.clone()), "known").await, Ok(b"value\n".to_vec()));
-        assert_eq!(get(SecretSource::File(path.clone()), "other").await, Err(Code::NotFound));
-        assert_eq!(get(SecretSource::File(dir.path().join("none")), "known").await, Err(Code::NotFound));
-        assert_eq!(get(SecretSource::Env("WHEELWRIGHT_TEST_UNSET".into()), "known").await, Err(Code::NotFound));
+        assert_eq!(
+            get(SecretSource::File(path.clone()), "known").await,
+            Ok(b"value\n".to_vec())
+        );
+        assert_eq!(
+            get(SecretSource::File(path.clone()), "other").await,
+            Err(Code::NotFound)
+        );
+        assert_eq!(
+            get(SecretSource::File(dir.path().join("none")), "known").await,
+            Err(Code::NotFound)
+        );
+        assert_eq!(
+            get(SecretSource::Env("WHEELWRIGHT_TEST_UNSET".into()), "known").await,
+            Err(Code::NotFound)
+        );
         fs_err::write(&path, vec![0; LIMIT + 1]).unwrap();
-        assert_eq!(get(SecretSource::File(path), "known").await, Err(Code::InvalidArgument));
+        assert_eq!(
+            get(SecretSource::File(path), "known").await,
+            Err(Code::InvalidArgument)
+        );
     }
 }

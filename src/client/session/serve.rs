@@ -30,12 +30,18 @@ pub(super) fn routes(services: Services) -> (Routes, Vec<&'static str>) {
     methods.push("/moby.filesync.v1.Auth/Credentials");
     if !services.sources.is_empty() {
         let sync = FileSyncServer::new(super::filesync::Sender::new(services.sources));
-        routes = routes.add_service(sync.max_decoding_message_size(limit).max_encoding_message_size(limit));
+        routes = routes.add_service(
+            sync.max_decoding_message_size(limit)
+                .max_encoding_message_size(limit),
+        );
         methods.push("/moby.filesync.v1.FileSync/DiffCopy");
     }
     if !services.outputs.is_empty() {
         let send = FileSendServer::new(super::filesend::Receiver::new(services.outputs));
-        routes = routes.add_service(send.max_decoding_message_size(limit).max_encoding_message_size(limit));
+        routes = routes.add_service(
+            send.max_decoding_message_size(limit)
+                .max_encoding_message_size(limit),
+        );
         methods.push("/moby.filesync.v1.FileSend/DiffCopy");
     }
     if !services.secrets.is_empty() {
@@ -45,11 +51,18 @@ pub(super) fn routes(services: Services) -> (Routes, Vec<&'static str>) {
     if !services.ssh.is_empty() {
         let agents = SshServer::new(super::ssh::Agents::new(services.ssh));
         routes = routes.add_service(agents.max_decoding_message_size(limit));
-        methods.extend(["/moby.sshforward.v1.SSH/CheckAgent", "/moby.sshforward.v1.SSH/ForwardAgent"]);
+        methods.extend([
+            "/moby.sshforward.v1.SSH/CheckAgent",
+            "/moby.sshforward.v1.SSH/ForwardAgent",
+        ]);
     }
     if !services.stores.is_empty() {
         let content = ContentServer::new(super::content::Layouts::new(services.stores));
-        routes = routes.add_service(content.max_decoding_message_size(limit).max_encoding_message_size(limit));
+        routes = routes.add_service(
+            content
+                .max_decoding_message_size(limit)
+                .max_encoding_message_size(limit),
+        );
         methods.extend(super::content::METHODS);
     }
     (routes, methods)

@@ -34,12 +34,20 @@ pub(super) struct Agents(BTreeMap<String, Option<PathBuf>>);
 impl Agents {
     pub(super) fn new(agents: Vec<Ssh>) -> Self {
         let own = || std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-        Self(agents.into_iter().map(|agent| (agent.id, agent.socket.or_else(own))).collect())
+        Self(
+            agents
+                .into_iter()
+                .map(|agent| (agent.id, agent.socket.or_else(own)))
+                .collect(),
+        )
     }
 
     fn socket(&self, id: &str) -> Result<&Path, Status> {
         let id = if id.is_empty() { DEFAULT } else { id };
-        let known = self.0.get(id).ok_or_else(|| Status::not_found(format!("ssh agent `{id}` is not forwarded")))?;
+        let known = self
+            .0
+            .get(id)
+            .ok_or_else(|| Status::not_found(format!("ssh agent `{id}` is not forwarded")))?;
         let unset = || Status::failed_precondition("`SSH_AUTH_SOCK` is not set, no agent runs");
         known.as_deref().ok_or_else(unset)
     }
@@ -61,11 +69,18 @@ impl SshService for Agents {
         &self,
         request: Request<Streaming<BytesMessage>>,
     ) -> Result<Response<Self::ForwardAgentStream>, Status> {
-        let id = request.metadata().get("buildkit.ssh.id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let id = request
+            .metadata()
+            .get("buildkit.ssh.id")
+            .and_then(|id| id.to_str().ok())
+            .unwrap_or_default();
         let socket = self.socket(id)?;
         let agent = UnixStream::connect(socket).await;
         let agent = agent.map_err(|error| {
-            Status::unavailable(format!("failed to reach the ssh agent at `{}`: {error}", socket.display()))
+            Status::unavailable(format!(
+                "failed to reach the ssh agent at `{}`: {error}",
+                socket.display()
+            ))
         })?;
         let (answers, stream) = mpsc::channel(16);
         tokio::spawn(async move {
@@ -87,7 +102,9 @@ async fn forward(
         pending.extend(message.data);
         while let Some(question) = next(&mut pending)? {
             let answer = if question.get(4).is_some_and(|kind| ALLOWED.contains(kind)) {
-                ask(&mut agent, &question).await.map_err(|error| Status::unavailable(error.to_string()))?
+                ask(&mut agent, &question)
+                    .await
+                    .map_err(|error| Status::unavailable(error.to_string()))?
             } else {
                 REFUSAL.to_vec()
             };
@@ -101,7 +118,10 @@ async fn forward(
 
 /// Takes a whole message, length included, off the front.
 fn next(pending: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Status> {
-    let Some(length) = pending.first_chunk::<4>().map(|length| u32::from_be_bytes(*length) as usize) else {
+    let Some(length) = pending
+        .first_chunk::<4>()
+        .map(|length| u32::from_be_bytes(*length) as usize)
+    else {
         return Ok(None);
     };
     if length > LIMIT {

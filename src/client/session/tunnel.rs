@@ -35,10 +35,17 @@ pub(super) async fn open(engine: &Engine, headers: &[(&'static str, String)]) ->
     for (name, value) in headers {
         let value = AsciiMetadataValue::try_from(value)
             .map_err(|_| Status::invalid_argument(format!("`{name}` holds what a header cannot")))?;
-        request.metadata_mut().append(AsciiMetadataKey::from_static(name), value);
+        request
+            .metadata_mut()
+            .append(AsciiMetadataKey::from_static(name), value);
     }
     let incoming = engine.control().session(request).await?.into_inner();
-    Ok(Box::new(Tunnel { incoming, unread: Vec::new(), read: 0, outgoing: PollSender::new(sender) }))
+    Ok(Box::new(Tunnel {
+        incoming,
+        unread: Vec::new(),
+        read: 0,
+        outgoing: PollSender::new(sender),
+    }))
 }
 
 impl AsyncRead for Tunnel {
@@ -67,7 +74,9 @@ impl AsyncWrite for Tunnel {
         let closed = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         ready!(self.outgoing.poll_reserve(cx)).map_err(closed)?;
         let piece = &data[..data.len().min(PIECE)];
-        self.outgoing.send_item(BytesMessage { data: piece.to_vec() }).map_err(closed)?;
+        self.outgoing
+            .send_item(BytesMessage { data: piece.to_vec() })
+            .map_err(closed)?;
         Poll::Ready(Ok(piece.len()))
     }
 

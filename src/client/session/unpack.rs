@@ -45,7 +45,12 @@ impl Unpack {
     pub(super) fn open(dest: &Path) -> io::Result<Self> {
         fs_err::create_dir_all(dest)?;
         let root = rustix::fs::openat(CWD, dest, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Self { root, directories: Vec::new(), hard_links: Vec::new(), open: BTreeMap::new() })
+        Ok(Self {
+            root,
+            directories: Vec::new(),
+            hard_links: Vec::new(),
+            open: BTreeMap::new(),
+        })
     }
 
     /// Takes the next entry of the tree; parents come before children. True if its content is to be asked for.
@@ -66,7 +71,9 @@ impl Unpack {
             })?,
             _ if !entry.link.is_empty() => self.hard_links.push(entry.clone()),
             Kind::Regular => return Ok(true),
-            kind => replace(&parent, name, |temporary| make_node(&parent, temporary, kind, entry))?,
+            kind => replace(&parent, name, |temporary| {
+                make_node(&parent, temporary, kind, entry)
+            })?,
         }
         Ok(false)
     }
@@ -77,8 +84,21 @@ impl Unpack {
             let (parent, _) = self.parent(&entry.path)?;
             let temporary = temporary_name();
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = File::from(rustix::fs::openat(&parent, &temporary, flags, Mode::RUSR | Mode::WUSR)?);
-            self.open.insert(id, Arriving { entry: entry.clone(), parent, temporary, file });
+            let file = File::from(rustix::fs::openat(
+                &parent,
+                &temporary,
+                flags,
+                Mode::RUSR | Mode::WUSR,
+            )?);
+            self.open.insert(
+                id,
+                Arriving {
+                    entry: entry.clone(),
+                    parent,
+                    temporary,
+                    file,
+                },
+            );
             Ok(())
         };
         start().map_err(|error| named(&entry.path, error))
@@ -87,12 +107,21 @@ impl Unpack {
     /// Takes a piece of content; an empty one completes the file. False if nobody asked for `id`.
     pub(super) fn data(&mut self, id: u32, data: &[u8]) -> io::Result<bool> {
         if !data.is_empty() {
-            let Some(arriving) = self.open.get_mut(&id) else { return Ok(false) };
-            arriving.file.write_all(data).map_err(|error| named(&arriving.entry.path, error))?;
+            let Some(arriving) = self.open.get_mut(&id) else {
+                return Ok(false);
+            };
+            arriving
+                .file
+                .write_all(data)
+                .map_err(|error| named(&arriving.entry.path, error))?;
             return Ok(true);
         }
-        let Some(arriving) = self.open.remove(&id) else { return Ok(false) };
-        arriving.complete().map_err(|error| named(&arriving.entry.path, error))?;
+        let Some(arriving) = self.open.remove(&id) else {
+            return Ok(false);
+        };
+        arriving
+            .complete()
+            .map_err(|error| named(&arriving.entry.path, error))?;
         Ok(true)
     }
 
@@ -134,7 +163,10 @@ impl Unpack {
         let mut dir = self.root.try_clone()?;
         for part in dirs.split('/').filter(|_| !dirs.is_empty()).chain([name]) {
             if matches!(part, "" | "." | "..") || part.contains('\0') {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the engine sent a path that is not clean"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "the engine sent a path that is not clean",
+                ));
             }
         }
         for part in dirs.split('/').filter(|part| !part.is_empty()) {
@@ -159,7 +191,11 @@ impl Arriving {
             rustix::fs::fchmod(&self.file, permissions(&self.entry))?;
             set_xattrs(self.file.as_fd(), &self.entry);
             rustix::fs::futimens(&self.file, &times(&self.entry))?;
-            let name = self.entry.path.rsplit_once('/').map_or(self.entry.path.as_str(), |(_, name)| name);
+            let name = self
+                .entry
+                .path
+                .rsplit_once('/')
+                .map_or(self.entry.path.as_str(), |(_, name)| name);
             rename(&self.parent, &self.temporary, name)
         };
         done().inspect_err(|_| {
@@ -210,7 +246,10 @@ fn replace(
 
 fn rename(parent: &OwnedFd, from: &str, to: &str) -> io::Result<()> {
     match rustix::fs::renameat(parent, from, parent, to) {
-        Err(Errno::ISDIR) => Err(io::Error::new(io::ErrorKind::IsADirectory, "a directory is in the way")),
+        Err(Errno::ISDIR) => Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "a directory is in the way",
+        )),
         result => Ok(result?),
     }
 }
@@ -236,7 +275,10 @@ fn times(entry: &Entry) -> Timestamps {
         tv_sec: entry.modified.div_euclid(1_000_000_000),
         tv_nsec: entry.modified.rem_euclid(1_000_000_000),
     };
-    Timestamps { last_access: time, last_modification: time }
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
 }
 
 /// As the daemon's own receiver, keeps what the file system and the user's rights allow.
@@ -248,7 +290,11 @@ fn set_xattrs(file: BorrowedFd<'_>, entry: &Entry) {
 
 fn temporary_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!(".wheelwright-{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        ".wheelwright-{}-{}.tmp",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 fn named(path: &str, error: io::Error) -> io::Error {
@@ -291,11 +337,20 @@ mod tests {
         unpack.finish().unwrap();
 
         let dir = fs::metadata(dest.path().join("d")).unwrap();
-        assert_eq!((dir.mode() & 0o7777, dir.mtime(), dir.mtime_nsec()), (0o555, 1_500_000_000, 123_456_789));
+        assert_eq!(
+            (dir.mode() & 0o7777, dir.mtime(), dir.mtime_nsec()),
+            (0o555, 1_500_000_000, 123_456_789)
+        );
         let hard = fs::metadata(dest.path().join("d/hard")).unwrap();
-        assert_eq!((hard.mode() & 0o7777, hard.nlink(), hard.mtime()), (0o640, 2, 1_500_000_000));
+        assert_eq!(
+            (hard.mode() & 0o7777, hard.nlink(), hard.mtime()),
+            (0o640, 2, 1_500_000_000)
+        );
         assert_eq!(fs::read_to_string(dest.path().join("d/hard")).unwrap(), "content");
-        assert_eq!(fs::read_link(dest.path().join("soft")).unwrap().to_str(), Some("/etc/passwd"));
+        assert_eq!(
+            fs::read_link(dest.path().join("soft")).unwrap().to_str(),
+            Some("/etc/passwd")
+        );
         assert_eq!(fs::read_to_string(dest.path().join("stays")).unwrap(), "old");
         fs::set_permissions(dest.path().join("d"), fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -308,10 +363,15 @@ mod tests {
         let mut unpack = Unpack::open(dest.path()).unwrap();
         for path in ["../x", "/x", "a/../../x", "", ".", "a//b", "before/x"] {
             let target = entry(path, 0o100_644, "");
-            assert!(unpack.entry(&target).is_err() || unpack.begin(9, target).is_err(), "`{path}`");
+            assert!(
+                unpack.entry(&target).is_err() || unpack.begin(9, target).is_err(),
+                "`{path}`"
+            );
         }
         // A link of the tree itself, with a file under it.
-        unpack.entry(&entry("link", 0o120_777, outside.path().to_str().unwrap())).unwrap();
+        unpack
+            .entry(&entry("link", 0o120_777, outside.path().to_str().unwrap()))
+            .unwrap();
         assert!(unpack.entry(&entry("link/x", 0o100_644, "")).is_err());
         // A hard link to what is not in the tree.
         unpack.entry(&entry("hard", 0o100_644, "../secret")).unwrap();

@@ -71,9 +71,18 @@ pub enum WalkError {
 impl Filter {
     /// With no include pattern everything is included.
     pub fn new(include: Patterns, exclude: Patterns) -> Self {
-        let plain_includes = include.iter().all(|pattern| pattern.is_exception() || pattern.is_plain());
-        let plain_exceptions = exclude.iter().all(|pattern| !pattern.is_exception() || pattern.is_plain());
-        Self { include, exclude, plain_includes, plain_exceptions }
+        let plain_includes = include
+            .iter()
+            .all(|pattern| pattern.is_exception() || pattern.is_plain());
+        let plain_exceptions = exclude
+            .iter()
+            .all(|pattern| !pattern.is_exception() || pattern.is_plain());
+        Self {
+            include,
+            exclude,
+            plain_includes,
+            plain_exceptions,
+        }
     }
 
     fn judge(&self, path: &str, is_dir: bool, parent: &Verdict) -> Verdict {
@@ -82,7 +91,12 @@ impl Filter {
         let hopeless = is_dir
             && ((!included && self.plain_includes && !reaches(&self.include, path, false))
                 || (excluded && self.plain_exceptions && !reaches(&self.exclude, path, true)));
-        Verdict { wanted: included && !excluded, hopeless, include, exclude }
+        Verdict {
+            wanted: included && !excluded,
+            hopeless,
+            include,
+            exclude,
+        }
     }
 
     fn ask(
@@ -101,10 +115,13 @@ impl Filter {
 
 /// True if a pattern (of the wanted polarity) could match something under `dir`.
 fn reaches(patterns: &Patterns, dir: &str, exceptions: bool) -> bool {
-    patterns.iter().filter(|pattern| pattern.is_exception() == exceptions).any(|pattern| {
-        let stem = pattern.stem();
-        stem == dir || stem.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
-    })
+    patterns
+        .iter()
+        .filter(|pattern| pattern.is_exception() == exceptions)
+        .any(|pattern| {
+            let stem = pattern.stem();
+            stem == dir || stem.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
+        })
 }
 
 #[derive(Debug, Clone, Default)]
@@ -128,24 +145,38 @@ struct Level {
 /// Walks `root`, handing each wanted entry to `visit` until that returns false.
 pub fn walk(root: &Path, filter: &Filter, mut visit: impl FnMut(Entry) -> bool) -> Result<(), WalkError> {
     let mut links = BTreeMap::new();
-    let mut levels =
-        vec![Level { path: String::new(), verdict: Verdict::default(), sent: true, names: names(root)? }];
+    let mut levels = vec![Level {
+        path: String::new(),
+        verdict: Verdict::default(),
+        sent: true,
+        names: names(root)?,
+    }];
     while let Some(level) = levels.last_mut() {
         let Some(name) = level.names.pop() else {
             levels.pop();
             continue;
         };
-        let name = name.into_string().map_err(|name| WalkError::Name(root.join(&level.path).join(name)))?;
-        let path = if level.path.is_empty() { name } else { format!("{}/{name}", level.path) };
+        let name = name
+            .into_string()
+            .map_err(|name| WalkError::Name(root.join(&level.path).join(name)))?;
+        let path = if level.path.is_empty() {
+            name
+        } else {
+            format!("{}/{name}", level.path)
+        };
         let full = root.join(&path);
-        let Some(metadata) = gone_is_none(fs::symlink_metadata(&full), &full)? else { continue };
+        let Some(metadata) = gone_is_none(fs::symlink_metadata(&full), &full)? else {
+            continue;
+        };
         let verdict = filter.judge(&path, metadata.is_dir(), &level.verdict);
         let wanted = verdict.wanted;
         if wanted {
             if !send_parents(root, &mut levels, &mut visit)? {
                 return Ok(());
             }
-            let Some(entry) = gone_is_none(entry(&full, &path, &metadata, &mut links), &full)? else { continue };
+            let Some(entry) = gone_is_none(entry(&full, &path, &metadata, &mut links), &full)? else {
+                continue;
+            };
             if !visit(entry) {
                 return Ok(());
             }
@@ -155,7 +186,12 @@ pub fn walk(root: &Path, filter: &Filter, mut visit: impl FnMut(Entry) -> bool) 
                 Err(WalkError::Read { source, .. }) if skippable(&source, wanted) => continue,
                 names => names?,
             };
-            levels.push(Level { path, verdict, sent: wanted, names });
+            levels.push(Level {
+                path,
+                verdict,
+                sent: wanted,
+                names,
+            });
         }
     }
     Ok(())
@@ -188,7 +224,9 @@ fn send_parents(
 /// The names in a directory, in reverse order so that `pop` gives the first.
 fn names(dir: &Path) -> Result<Vec<OsString>, WalkError> {
     let read = || -> io::Result<Vec<OsString>> {
-        fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+        fs::read_dir(dir)?
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect()
     };
     let mut names = read().map_err(|source| read_error(dir, source))?;
     names.sort_unstable_by(|a, b| b.cmp(a));
@@ -220,7 +258,10 @@ fn entry(
             return Ok(entry);
         }
         filemode::Kind::CharDevice | filemode::Kind::BlockDevice => {
-            entry.device = (rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
+            entry.device = (
+                rustix::fs::major(metadata.rdev()),
+                rustix::fs::minor(metadata.rdev()),
+            );
         }
         _ => entry.size = metadata.size(),
     }
@@ -250,7 +291,9 @@ fn xattrs(path: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let names = names.filter_map(|name| std::str::from_utf8(name).ok());
     let names = names.filter(|name| !name.starts_with("com.apple."));
-    Ok(names.filter_map(|name| Some((name.to_owned(), xattr(path, name)?))).collect())
+    Ok(names
+        .filter_map(|name| Some((name.to_owned(), xattr(path, name)?)))
+        .collect())
 }
 
 fn xattr(path: &Path, name: &str) -> Option<Vec<u8>> {
@@ -262,7 +305,10 @@ fn xattr(path: &Path, name: &str) -> Option<Vec<u8>> {
 }
 
 fn read_error(path: &Path, source: io::Error) -> WalkError {
-    WalkError::Read { path: path.to_owned(), source }
+    WalkError::Read {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// Files may vanish between listing and looking; that is how `git checkout` beside a build looks.
@@ -291,7 +337,10 @@ mod tests {
     }
 
     fn paths(root: &Path, include: &[&str], exclude: &[&str]) -> Vec<String> {
-        entries(root, include, exclude).into_iter().map(|entry| entry.path).collect()
+        entries(root, include, exclude)
+            .into_iter()
+            .map(|entry| entry.path)
+            .collect()
     }
 
     fn entries(root: &Path, include: &[&str], exclude: &[&str]) -> Vec<Entry> {
@@ -308,22 +357,40 @@ mod tests {
     #[test]
     fn order_compares_path_components() {
         let dir = tree(&["a/x", "a.b", "a-b/y", "b"]);
-        assert_eq!(paths(dir.path(), &[], &[]), ["a", "a/x", "a-b", "a-b/y", "a.b", "b"]);
+        assert_eq!(
+            paths(dir.path(), &[], &[]),
+            ["a", "a/x", "a-b", "a-b/y", "a.b", "b"]
+        );
     }
 
     #[test]
     fn parents_of_included_files_are_sent_once() {
         let dir = tree(&["a/b/c.py", "a/b/d.py", "a/e.txt", "f/g.txt"]);
-        assert_eq!(paths(dir.path(), &["**/*.py"], &[]), ["a", "a/b", "a/b/c.py", "a/b/d.py"]);
-        assert_eq!(paths(dir.path(), &["a/b"], &[]), ["a", "a/b", "a/b/c.py", "a/b/d.py"]);
-        assert_eq!(paths(dir.path(), &["a/b"], &["**/d.py"]), ["a", "a/b", "a/b/c.py"]);
+        assert_eq!(
+            paths(dir.path(), &["**/*.py"], &[]),
+            ["a", "a/b", "a/b/c.py", "a/b/d.py"]
+        );
+        assert_eq!(
+            paths(dir.path(), &["a/b"], &[]),
+            ["a", "a/b", "a/b/c.py", "a/b/d.py"]
+        );
+        assert_eq!(
+            paths(dir.path(), &["a/b"], &["**/d.py"]),
+            ["a", "a/b", "a/b/c.py"]
+        );
     }
 
     #[test]
     fn exceptions_reach_into_excluded_directories() {
         let dir = tree(&["node/keep/x", "node/y", "z"]);
-        assert_eq!(paths(dir.path(), &[], &["node", "!node/keep"]), ["node", "node/keep", "node/keep/x", "z"]);
-        assert_eq!(paths(dir.path(), &[], &["*", "!**/x"]), ["node", "node/keep", "node/keep/x"]);
+        assert_eq!(
+            paths(dir.path(), &[], &["node", "!node/keep"]),
+            ["node", "node/keep", "node/keep/x", "z"]
+        );
+        assert_eq!(
+            paths(dir.path(), &[], &["*", "!**/x"]),
+            ["node", "node/keep", "node/keep/x"]
+        );
     }
 
     #[test]
@@ -339,7 +406,11 @@ mod tests {
         assert_eq!(by_path("d/link").mode & filemode::SYMLINK, filemode::SYMLINK);
         assert_eq!(by_path("d").mode & filemode::DIR, filemode::DIR);
         let second_only = entries(dir.path(), &["b"], &[]);
-        assert_eq!((second_only[0].link.as_str(), second_only[0].size), ("", 1), "the first link is not sent");
+        assert_eq!(
+            (second_only[0].link.as_str(), second_only[0].size),
+            ("", 1),
+            "the first link is not sent"
+        );
     }
 
     #[test]
