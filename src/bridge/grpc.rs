@@ -19,6 +19,9 @@ use super::{
 /// Largest message and header list, in bytes, in both directions: BuildKit's own limit.
 pub const MAX_MESSAGE: usize = 16 << 20;
 
+/// The same as HTTP/2 settings take it.
+pub const MAX_HEADER_LIST: u32 = 16 << 20;
+
 /// How long a ping may take: BuildKit registers a client's build a moment after `Solve` begins.
 const PING_ATTEMPTS: u32 = 20;
 const PING_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);

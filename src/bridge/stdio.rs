@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{BridgeError, GrpcBridge, MAX_MESSAGE};
+use super::{BridgeError, GrpcBridge, MAX_HEADER_LIST};
 
 /// Connects to the BuildKit that started this process. Nothing else may read or write the standard streams.
 pub async fn stdio() -> Result<GrpcBridge, BridgeError> {
@@ -22,7 +22,7 @@ pub async fn stdio() -> Result<GrpcBridge, BridgeError> {
         async move { streams.ok_or_else(|| io::Error::other("the standard streams are used up")) }
     });
     let channel: Channel = Endpoint::from_static("http://localhost")
-        .http2_max_header_list_size(MAX_MESSAGE as u32)
+        .http2_max_header_list_size(MAX_HEADER_LIST)
         .connect_with_connector(connector)
         .await
         .map_err(|error| failed(&error))?;

@@ -66,7 +66,8 @@ async fn inputs(bridge: &dyn Bridge) -> Result<Inputs, Failure> {
 /// clients hand over an archive on standard input).
 fn remote(address: &str) -> Result<State, Failure> {
     let (repository, fragment) = address.split_once('#').unwrap_or((address, ""));
-    let git = address.starts_with("git://") || address.starts_with("git@") || repository.ends_with(".git");
+    let named = repository.strip_suffix(".git").is_some();
+    let git = named || address.starts_with("git://") || address.starts_with("git@");
     if git {
         let (reference, folder) = fragment.split_once(':').unwrap_or((fragment, ""));
         let source =
@@ -110,8 +111,7 @@ async fn manifest_file(
             .or_else(|| inputs.get(&options.context_local)),
         remote,
     ) {
-        (Some(state), _) => state.clone(),
-        (None, Some(state)) => state.clone(),
+        (Some(state), _) | (None, Some(state)) => state.clone(),
         (None, None) => Source::local(&options.manifest_local)
             .session_id(session(request, options, &options.manifest_local))
             .follow_paths([name.clone()])

@@ -58,7 +58,7 @@ pub async fn run(bridge: Arc<dyn Bridge>, request: Request) -> Result<(), Failur
     let outcome = work
         .await
         .unwrap_or_else(|panic| Err(Failure::panicked(panic.as_ref())));
-    let wire = outcome.as_ref().map(Clone::clone).map_err(Failure::status);
+    let wire = outcome.clone().map_err(|failure| failure.status());
     let ended: Result<(), BridgeError> = bridge.finish(wire).await;
     outcome?;
     Ok(ended?)

@@ -69,7 +69,7 @@ impl Options {
         let options = Self {
             filename: filename(get("filename")),
             target: get("target"),
-            platforms: platforms(get("platform"), &mut mistakes),
+            platforms: platforms(get("platform").as_deref(), &mut mistakes),
             multi_platform: get("multi-platform")
                 .or_else(|| build_args.get("BUILDKIT_MULTI_PLATFORM").cloned())
                 .map(|value| matches!(value.as_str(), "1" | "t" | "true" | "T" | "TRUE" | "True")),
@@ -81,8 +81,8 @@ impl Options {
                 _ => ResolveMode::Default,
             },
             cache_imports: cache_imports(opts, &mut mistakes),
-            network: network(get("force-network-mode"), &mut mistakes),
-            extra_hosts: extra_hosts(get("add-hosts"), &mut mistakes),
+            network: network(get("force-network-mode").as_deref(), &mut mistakes),
+            extra_hosts: extra_hosts(get("add-hosts").as_deref(), &mut mistakes),
             request: get("requestid"),
             manifest_local: get("dockerfilekey").unwrap_or_else(|| "dockerfile".to_owned()),
             remote_context: get(&context_local),
@@ -153,7 +153,7 @@ fn capabilities(opts: &BTreeMap<String, String>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn platforms(given: Option<String>, mistakes: &mut Diagnostics) -> Vec<Platform> {
+fn platforms(given: Option<&str>, mistakes: &mut Diagnostics) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
     for text in given
         .iter()
@@ -176,11 +176,10 @@ fn platforms(given: Option<String>, mistakes: &mut Diagnostics) -> Vec<Platform>
 fn no_cache(opts: &BTreeMap<String, String>) -> bool {
     match (opts.get("no-cache").map(String::as_str), opts.get("target")) {
         (None, _) => false,
-        (Some(""), _) => true,
-        (Some(names), Some(target)) => names
+        (Some(names), Some(target)) if !names.is_empty() => names
             .split(',')
             .any(|name| name.trim().eq_ignore_ascii_case(target)),
-        (Some(_), None) => true,
+        (Some(_), _) => true,
     }
 }
 
@@ -207,8 +206,8 @@ fn cache_imports(opts: &BTreeMap<String, String>, mistakes: &mut Diagnostics) ->
     imports
 }
 
-fn network(given: Option<String>, mistakes: &mut Diagnostics) -> Network {
-    match given.as_deref() {
+fn network(given: Option<&str>, mistakes: &mut Diagnostics) -> Network {
+    match given {
         None | Some("default" | "sandbox") => Network::Default,
         Some("host") => Network::Host,
         Some("none") => Network::None,
@@ -222,7 +221,7 @@ fn network(given: Option<String>, mistakes: &mut Diagnostics) -> Network {
     }
 }
 
-fn extra_hosts(given: Option<String>, mistakes: &mut Diagnostics) -> Vec<(String, IpAddr)> {
+fn extra_hosts(given: Option<&str>, mistakes: &mut Diagnostics) -> Vec<(String, IpAddr)> {
     let mut hosts = Vec::new();
     for entry in given
         .iter()

@@ -131,9 +131,7 @@ impl Gather<'_> {
             return;
         };
         let (includes, mistakes) = requirements::includes(&file, at);
-        mistakes
-            .into_iter()
-            .for_each(|mistake| self.mistakes.push(mistake));
+        self.mistakes.extend(mistakes.into_iter().collect());
         way.push(at.clone());
         for include in includes {
             // A file on the way is looked at again, so that the circle is seen.

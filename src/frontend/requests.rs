@@ -91,7 +91,7 @@ fn targets(loaded: &load::Loaded) -> Answer {
     });
     let targets = services.chain(bases).collect::<Vec<_>>();
     let names = targets.iter().filter_map(|target| target["name"].as_str());
-    let text = names.map(|name| format!("{name}\n")).collect::<String>();
+    let text = names.flat_map(|name| [name, "\n"]).collect::<String>();
     (
         json!({"targets": targets, "sources": [base64(loaded.file.text())]}),
         text,

@@ -74,7 +74,7 @@ impl Accounts {
                 .chain(entries(&self.group))
                 .any(|fields| fields.get(2) == Some(&id.as_str()))
         };
-        let id = (FIRST_ID..).find(|id| !taken(*id)).unwrap_or(FIRST_ID);
+        let id = (FIRST_ID..u32::MAX).find(|id| !taken(*id)).unwrap_or(FIRST_ID);
         let home = format!("/home/{name}");
         let passwd = append(
             &self.passwd,

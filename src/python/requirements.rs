@@ -146,7 +146,7 @@ mod tests {
         let (found, mistakes) = includes(&SourceFile::new("r", text), &at);
         (
             found.iter().map(|i| i.path.to_string()).collect(),
-            mistakes.iter().map(|d| d.summary()).collect(),
+            mistakes.iter().map(Diagnostic::summary).collect(),
         )
     }
 

@@ -34,7 +34,9 @@ impl Tags {
             .rev()
             .for_each(|older| each(&format!("cp3{older}"), "abi3"));
         let generic = generic(minor);
-        generic.iter().for_each(|python| each(python, "none"));
+        for python in &generic {
+            each(python, "none");
+        }
         let any = std::iter::once(&own).chain(&generic);
         list.extend(any.map(|python| (python.clone(), "none".to_owned(), "any".to_owned())));
         let mut ranks = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,13 +38,14 @@ pub(crate) fn engines() -> Option<Engines> {
     if found.is_none() {
         let insists = get("CI").is_some() || get("WHEELWRIGHT_E2E").is_some();
         assert!(!insists, "no engines: run `make engine` and `. .engine/env`");
-        writeln!(
-            std::io::stderr(),
-            "skipped: no engines; run `make engine` and `. .engine/env`"
-        )
-        .unwrap();
+        say("skipped: no engines; run `make engine` and `. .engine/env`");
     }
     found
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 /// A finished command with everything it said.
@@ -103,6 +104,7 @@ impl Engines {
     }
 
     /// `docker ARGS` on one of the dockerds.
+    #[expect(clippy::unused_self, reason = "whoever has engines has the command")]
     pub(crate) fn docker(&self, host: &str, args: &[&str]) -> Said {
         run(Command::new("docker").env("DOCKER_HOST", host).args(args))
     }
@@ -130,6 +132,7 @@ impl Engines {
     }
 
     /// The `wheelwright` command.
+    #[expect(clippy::unused_self, reason = "whoever has engines has the command")]
     pub(crate) fn wheelwright(&self, args: &[&str]) -> Said {
         run(Command::new(env!("CARGO_BIN_EXE_wheelwright")).args(args))
     }
@@ -195,9 +198,4 @@ fn get(port: u16, path: &str) -> Option<String> {
     stream.read_to_string(&mut text).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     head.lines().next()?.contains(" 200 ").then(|| body.to_owned())
-}
-
-/// The repository of these tests.
-pub(crate) fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
