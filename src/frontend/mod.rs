@@ -17,7 +17,7 @@ pub use failure::Failure;
 pub(crate) use load::no_manifest;
 pub(crate) use lock::picks as locked_picks;
 pub use options::Options;
-pub use project::{Missing, Project};
+pub use project::Project;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
