@@ -11,6 +11,7 @@ SUBNET="10.213.$((16#${SUFFIX:0:2}))"
 
 network_up() {
     [ -e "$RUN/network" ] && return
+    cat /proc/sys/net/ipv4/ip_forward >"$RUN/ip_forward"
     if make_network >"$LOG/network.log" 2>&1; then
         echo "$BRIDGE" >"$RUN/network"
         return
@@ -21,7 +22,7 @@ network_up() {
 }
 
 make_network() {
-    [ -e "$RUN/ip_forward" ] || cat /proc/sys/net/ipv4/ip_forward >"$RUN/ip_forward"
+    clear_network
     ip_tool link add "$BRIDGE" type bridge &&
         ip_tool addr add "$SUBNET.1/24" dev "$BRIDGE" &&
         ip_tool link set "$BRIDGE" up &&
@@ -36,19 +37,26 @@ network_down() {
 }
 
 unmake_network() {
-    each_rule -D 2>/dev/null || true
-    ip_tool link delete "$BRIDGE" 2>/dev/null || true
+    clear_network
     # Another checkout's engines may need it on.
     if ! compgen -G "/sys/class/net/ww-*" >/dev/null; then
         cat "$RUN/ip_forward" >/proc/sys/net/ipv4/ip_forward
     fi
 }
 
+# Also what an `up` that was killed left behind.
+clear_network() {
+    each_rule -D 2>/dev/null || true
+    ip_tool link delete "$BRIDGE" 2>/dev/null || true
+}
+
 # each_rule -I|-D: what lets the bridge's containers out, and answers in.
 each_rule() {
-    iptables_tool -t nat "$1" POSTROUTING -s "$SUBNET.0/24" ! -o "$BRIDGE" -j MASQUERADE &&
-        iptables_tool "$1" FORWARD -i "$BRIDGE" -j ACCEPT &&
-        iptables_tool "$1" FORWARD -o "$BRIDGE" -j ACCEPT
+    local failed=0
+    iptables_tool -t nat "$1" POSTROUTING -s "$SUBNET.0/24" ! -o "$BRIDGE" -j MASQUERADE || failed=1
+    iptables_tool "$1" FORWARD -i "$BRIDGE" -j ACCEPT || failed=1
+    iptables_tool "$1" FORWARD -o "$BRIDGE" -j ACCEPT || failed=1
+    return "$failed"
 }
 
 ip_tool() { with_libraries "$PREFIX/bin/ip" "$@"; }

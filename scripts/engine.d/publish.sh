@@ -2,7 +2,10 @@
 # Where the stand-ins go: under their usual names into the registry, which every engine asks before docker.io, and the
 # base image into both dockerds too.
 
+PUBLIC_REGISTRY="${WHEELWRIGHT_PUBLIC_REGISTRY:-https://registry-1.docker.io}"
+
 ensure_base_image() {
+    stand_in_needed python || return 0
     make_archive python "$BASE_IMAGE" "$BASE_PACKAGES"
     publish python "$BASE_IMAGE"
     local docker
@@ -10,8 +13,26 @@ ensure_base_image() {
 }
 
 ensure_build_image() {
+    stand_in_needed rust || return 0
     make_archive rust "$BUILD_IMAGE" "$BUILD_PACKAGES"
     publish rust "$BUILD_IMAGE"
+}
+
+# stand_in_needed NAME: once made, a stand-in stays in use, so that an engine does not change its base with the weather.
+stand_in_needed() { [ -e "$CACHE/$1.tar" ] || ! public_registry_answers; }
+
+# 401 is how a registry greets those who have not logged in; what stands in the way of one answers otherwise.
+public_registry_answers() {
+    python3 - "$PUBLIC_REGISTRY/v2/" <<'PYTHON'
+import sys, urllib.error, urllib.request
+try:
+    status = urllib.request.urlopen(sys.argv[1], timeout=5).status
+except urllib.error.HTTPError as error:
+    status = error.code
+except OSError:
+    status = 0
+sys.exit(status not in (200, 401))
+PYTHON
 }
 
 # publish NAME IMAGE: into the registry, where every engine looks first for images of docker.io.
