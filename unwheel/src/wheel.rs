@@ -10,7 +10,7 @@ use crate::error::{Error, Problem};
 use crate::layout::Layout;
 use crate::metadata::Metadata;
 use crate::names::WheelName;
-use crate::record::{self, Digest, Line};
+use crate::record::{self, Algorithm, Digest, Hasher, Line};
 use crate::{INSTALLER, launcher};
 
 /// A wheel whose archive, metadata and file list are in order. Contents are verified when they are streamed.
@@ -164,15 +164,15 @@ impl<'a> Planner<'a> {
 
     fn plan_member(&mut self, member: usize) -> Result<(), Problem> {
         let name = self.archive.members[member].name.clone();
-        if let Some(file) = name
-            .strip_prefix(self.metadata.dist_info.as_str())
-            .and_then(|rest| rest.strip_prefix('/'))
-        {
-            // The list cannot hold its own hash, and its signatures hold for the list as it was.
-            if matches!(file, "RECORD" | "RECORD.jws" | "RECORD.p7s") {
+        let listed = self.metadata.record.contains_key(&name);
+        match name.strip_prefix(self.metadata.dist_info.as_str()) {
+            // The list cannot hold its own hash; what is installed in its place is made later.
+            Some("/RECORD") => {
                 self.unused.push((member, None));
                 return Ok(());
             }
+            Some("/RECORD.jws" | "/RECORD.p7s") if !listed => return self.plan_signature(member),
+            _ => {}
         }
         let Some(mut line) = self.metadata.record.get(&name).cloned() else {
             return Err(Problem::Record("not listed in RECORD".to_owned()));
@@ -230,6 +230,35 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// A signature of the list as the wheel had it, not listed in it. It is of no use once the list is rewritten, but
+    /// uv and pip install it.
+    fn plan_signature(&mut self, member: usize) -> Result<(), Problem> {
+        let Member {
+            ref name,
+            executable,
+            size,
+            ..
+        } = self.archive.members[member];
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        self.archive.read(member, &mut |chunk| {
+            hasher.update(chunk);
+            Ok(())
+        })?;
+        let digest = hasher.finish();
+        let path = format!("{}/{name}", self.layout.site_packages());
+        let content = Content::Member {
+            member,
+            digest: digest.clone(),
+        };
+        self.add(PlannedFile {
+            path,
+            executable,
+            size,
+            digest,
+            content,
+        })
+    }
+
     /// Spreads the `.data` directory; everything else goes to `site-packages`.
     fn destination(&self, name: &str) -> Result<Destination, Problem> {
         let Some(rest) = name.strip_prefix(self.data.as_str()) else {
@@ -280,7 +309,7 @@ impl<'a> Planner<'a> {
             .unwrap_or(path);
         let in_bin = inside.strip_prefix("bin/").filter(|name| !name.contains('/'));
         if matches!(inside, "pyvenv.cfg" | "bin" | "lib" | "lib64" | "include")
-            || in_bin.is_some_and(entry_points::is_reserved)
+            || in_bin.is_some_and(|name| entry_points::is_reserved(name.strip_suffix(".exe").unwrap_or(name)))
         {
             return Err(Problem::Reserved(inside.to_owned()));
         }

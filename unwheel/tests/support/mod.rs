@@ -56,7 +56,8 @@ impl Entry {
             method: 0,
             size: contents.len() as u64,
             crc: crc.sum(),
-            flags: 0,
+            // What is not ASCII is marked as UTF-8.
+            flags: if name.is_ascii() { 0 } else { 1 << 11 },
             system: 3,
             mode: 0o100_644,
             zip64: false,
