@@ -13,7 +13,7 @@ use super::{Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, 
 pub struct Recording {
     /// What the engine says of itself.
     pub engine: Engine,
-    /// Config of every image.
+    /// Config of every image; its digest stands for the image's.
     pub image_config: Vec<u8>,
     /// Files that every result holds, by path with a leading `/`.
     pub files: BTreeMap<String, Vec<u8>>,
@@ -55,7 +55,11 @@ impl Bridge for Recording {
     }
 
     async fn resolve_image(&self, query: &ImageQuery) -> Result<ResolvedImage, BridgeError> {
-        let reference = format!("{}@sha256:{}", query.reference, "0".repeat(64));
+        let reference = format!(
+            "{}@{}",
+            query.reference,
+            buildkit_llb::digest_of(&self.image_config)
+        );
         Ok(ResolvedImage {
             reference,
             config: self.image_config.clone(),
