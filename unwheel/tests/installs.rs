@@ -39,6 +39,8 @@ fn good(root: &Path, wheels: &[&Path]) {
 fn layout_modes_and_record() {
     let temp = tempfile::tempdir().unwrap();
     let root = temp.path().join("root");
+    // The root is there already, as in a build step, and changes by what is created in it.
+    fs::create_dir(&root).unwrap();
     good(&root, &[&sample().write(temp.path())]);
     let tree = tree(&root);
     let files: Vec<(&str, u32)> = tree
