@@ -17,13 +17,12 @@ ensure_frontend() {
     printf '%s' "$sources" >"$STATE/frontend/sources"
 }
 
-# One hash over names and contents of all that .dockerignore lets through, the recipe and the build image.
+# One hash over names and contents of all that .dockerignore lets through, and of the recipe.
 frontend_sources() {
     (
         cd "$ROOT" || exit
         find Cargo.toml Cargo.lock src proto llb unwheel frontend.Dockerfile .dockerignore -type f -print0 |
             LC_ALL=C sort -z | xargs -0 sha256sum
-        cat "$CACHE/rust.recipe" 2>/dev/null || true
     ) | sha256sum | cut -d' ' -f1
 }
 
