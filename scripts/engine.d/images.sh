@@ -42,15 +42,19 @@ pack_python() {
 
 # The toolchain that the checkout itself uses, without rustup, its documentation and what is only for developers.
 furnish_rust() {
-    local root="$1" sysroot target
+    local root="$1" sysroot target musl
     sysroot="$(cd "$ROOT" && rustc --print sysroot)"
     target="$(rustc --version --verbose | sed -n 's/^host: //p')"
     "$sysroot/bin/rustc" --version | grep -qF "rustc $RUST_VERSION." ||
         die "\`$sysroot\` is not Rust $RUST_VERSION" "install it with \`rustup toolchain install $RUST_VERSION\`"
+    # The target that `unwheel` is built for. frontend.Dockerfile does without where it cannot be had.
+    musl="${target%-gnu}-musl"
+    [ -d "$sysroot/lib/rustlib/$musl" ] || (cd "$ROOT" && rustup target add "$musl") >/dev/null 2>&1 || true
     mkdir -p "$root/usr/local/bin" "$root/usr/local/lib/rustlib"
     cp "$sysroot/bin/rustc" "$sysroot/bin/cargo" "$root/usr/local/bin/"
     cp -L "$sysroot"/lib/lib*.so* "$root/usr/local/lib/"
     cp -R "$sysroot/lib/rustlib/$target" "$root/usr/local/lib/rustlib/"
+    if [ -d "$sysroot/lib/rustlib/$musl" ]; then cp -R "$sysroot/lib/rustlib/$musl" "$root/usr/local/lib/rustlib/"; fi
     clamp_times "$root"
 }
 
