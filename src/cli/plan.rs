@@ -140,6 +140,7 @@ fn one(
         interpreter: &interpreter,
         assumed: true,
         accounts: &Accounts::default(),
+        requirements: &project.requirements,
         packages,
     };
     Ok(plan::make(inputs)?)

@@ -13,9 +13,9 @@ use crate::diag::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::layers::{GraphProvider, find};
 use crate::lower::{self, Context};
 use crate::manifest::types::items;
-use crate::manifest::{Manifest, Service};
+use crate::manifest::{Manifest, ProjectPath, PythonMinor, Service, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
-use crate::python::Interpreter;
+use crate::python::{Interpreter, Pick};
 
 /// Builds the target for every platform.
 pub(super) async fn build(
@@ -186,6 +186,7 @@ impl Build<'_> {
                 &cx,
                 &Interpreter::assumed(self.minor(), &platform.architecture),
                 &Accounts::default(),
+                &[],
                 Vec::new(),
             )?;
             let definition = lower::marshal(&lower::rootfs(&plan, &cx));
@@ -227,9 +228,9 @@ impl Build<'_> {
         plan::stand(&self.loaded.manifest, &self.target.service)
     }
 
-    fn minor(&self) -> crate::manifest::PythonMinor {
+    fn minor(&self) -> PythonMinor {
         let named = self.loaded.manifest.python.as_ref().map(|python| python.value);
-        named.unwrap_or(crate::manifest::PythonMinor { major: 3, minor: 11 })
+        named.unwrap_or(PythonMinor { major: 3, minor: 11 })
     }
 
     async fn service(&self, cx: &Context) -> Result<(Plan, Definition), Failure> {
@@ -260,7 +261,7 @@ impl Build<'_> {
             caches,
         )
         .await?;
-        let plan = self.plan(cx, &interpreter, &accounts, packages)?;
+        let plan = self.plan(cx, &interpreter, &accounts, &project.requirements, packages)?;
         self.code_is_there(&plan, cx).await?;
         let found = find(&[&GraphProvider], &plan.layers).await;
         let definition = lower::marshal(&lower::image(&plan, &found, cx));
@@ -270,9 +271,7 @@ impl Build<'_> {
     /// Users are looked up only where one is named.
     async fn accounts(&self, rootfs: &State) -> Result<Accounts, Failure> {
         match self.target.service.user.as_ref().map(|user| &user.value) {
-            Some(crate::manifest::User::Name(_)) => {
-                base::accounts(self.bridge, rootfs, &self.options.cache_imports).await
-            }
+            Some(User::Name(_)) => base::accounts(self.bridge, rootfs, &self.options.cache_imports).await,
             _ => Ok(Accounts::default()),
         }
     }
@@ -282,7 +281,8 @@ impl Build<'_> {
         cx: &Context,
         interpreter: &Interpreter,
         accounts: &Accounts,
-        packages: Vec<crate::python::Pick>,
+        requirements: &[ProjectPath],
+        packages: Vec<Pick>,
     ) -> Result<Plan, Failure> {
         let platform = cx.platform.to_string();
         let inputs = Inputs {
@@ -295,6 +295,7 @@ impl Build<'_> {
             interpreter,
             assumed: self.target.base_only,
             accounts,
+            requirements,
             packages,
         };
         Ok(plan::make(inputs)?)

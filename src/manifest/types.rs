@@ -58,7 +58,7 @@ pub struct Manifest {
     /// Folders of the repository that hold wheels.
     pub find_links: Option<List<ProjectPath>>,
     /// Base images by name.
-    #[schemars(with = "BTreeMap<String, Base>")]
+    #[schemars(with = "Option<BTreeMap<String, Base>>")]
     pub bases: Table<Base>,
     /// What every service says unless it says otherwise.
     pub defaults: Option<Service>,

@@ -75,6 +75,9 @@ impl Check<'_> {
                 later(only.span, "indexes.only");
             }
         }
+        if let Some(folders) = &manifest.find_links {
+            later(folders.span, "find_links");
+        }
         if let Some(store) = &manifest.wheel_store {
             self.diagnostics.push(
                 Diagnostic::warning(

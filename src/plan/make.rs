@@ -5,7 +5,7 @@ use super::{BasePlan, BuildPlan, CodePlan, FileFrom, FilePlan, Plan, VENV, image
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::layers::{Budget, group};
 use crate::manifest::types::items;
-use crate::manifest::{Base, FileSource, List, Manifest, Mode, Service};
+use crate::manifest::{Base, FileSource, List, Manifest, Mode, ProjectPath, Service};
 use crate::python::{Artifact, Interpreter, PackageName, Pick};
 
 /// What a plan is made from.
@@ -29,6 +29,8 @@ pub struct Inputs<'a> {
     pub assumed: bool,
     /// The base's users.
     pub accounts: &'a Accounts,
+    /// Requirement files that the packages are resolved from; none with a lock.
+    pub requirements: &'a [ProjectPath],
     /// What is installed, sorted by name.
     pub packages: Vec<Pick>,
 }
@@ -59,6 +61,7 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
             .iter()
             .map(|pick| build_plan(pick, base, service))
             .collect(),
+        requirements: inputs.requirements.to_vec(),
         packages: inputs.packages,
         layers,
         image: image::settings(

@@ -30,15 +30,7 @@ pub fn tree(plan: &Plan) -> String {
             plan.interpreter.version, plan.interpreter.libc, plan.venv
         ),
     );
-    let wheels = plan.packages.len();
-    line(
-        1,
-        format!(
-            "{wheels} packages in {} layers, {}",
-            plan.layers.len(),
-            bytes(plan.layers.iter().map(|l| l.bytes).sum())
-        ),
-    );
+    line(1, installs(plan));
     for layer in &plan.layers {
         line(2, describe(plan, layer));
     }
@@ -70,6 +62,24 @@ pub fn tree(plan: &Plan) -> String {
         line(1, format!("runs {}", words.join(" ")));
     }
     out
+}
+
+fn installs(plan: &Plan) -> String {
+    let count = plan.packages.len();
+    if count == 0 && !plan.requirements.is_empty() {
+        let files = plan
+            .requirements
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>();
+        return format!("packages resolved in the build from {}", files.join(", "));
+    }
+    let total = plan.layers.iter().map(|layer| layer.bytes).sum();
+    format!(
+        "{count} packages in {} layers, {}",
+        plan.layers.len(),
+        bytes(total)
+    )
 }
 
 fn base(plan: &Plan) -> String {

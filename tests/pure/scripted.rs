@@ -104,7 +104,7 @@ pub(crate) fn lock() -> String {
         let table = format!(
             "{{ url = \"https://files.example/{file}\", size = {size}, hashes = {{ sha256 = \"{sha}\" }} }}"
         );
-        let files = if file.ends_with(".whl") {
+        let files = if file.strip_suffix(".whl").is_some() {
             format!("wheels = [{table}]")
         } else {
             format!("sdist = {table}")
