@@ -127,7 +127,7 @@ fn one(
     let interpreter = Interpreter::assumed(minor, &platform.architecture);
     let text = platform.to_string();
     let packages = match &project.lock {
-        Some((path, lock)) => locked_picks(lock, path.parent(), service, &interpreter, &text)?,
+        Some((_, lock)) => locked_picks(lock, service, &interpreter, &text)?,
         None => Vec::new(),
     };
     let inputs = Inputs {

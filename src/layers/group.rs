@@ -78,7 +78,7 @@ fn bucket_of(name: &str, budget: Budget) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::choose::{Artifact, Location, Locked};
+    use crate::python::choose::{Artifact, Locked};
 
     fn pick(name: &str, size: u64, sha: char) -> Pick {
         Pick {
@@ -86,7 +86,7 @@ mod tests {
             version: "1".to_owned(),
             artifact: Artifact::Wheel(Locked {
                 filename: format!("{name}-1-py3-none-any.whl"),
-                location: Location::Url(format!("https://files.example/{name}")),
+                url: format!("https://files.example/{name}"),
                 sha256: sha.to_string().repeat(64).parse().unwrap(),
                 size,
             }),

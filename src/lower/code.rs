@@ -92,19 +92,6 @@ pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> St
     local.build()
 }
 
-/// One file of the repository in a tree of its own, under a name.
-pub(super) fn one_file(cx: &Context, path: &ProjectPath, name: &str) -> State {
-    let source = context_source(cx, path.as_str(), std::slice::from_ref(path));
-    let copy = Copy::from(&source, format!("/{path}"), format!("/{name}"))
-        .chown(0, 0)
-        .mode(0o644);
-    FileOp::on(State::scratch())
-        .timestamp(EPOCH_NANOS)
-        .copy(copy)
-        .name(format!("[wheels] {name}"))
-        .build()
-}
-
 /// Paths are names, not patterns.
 fn escape(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len());

@@ -5,10 +5,11 @@ use buildkit_llb::{Exec, Mount, Network, Source, State};
 use super::base;
 use super::context::{Context, EPOCH};
 use super::resolve::{uv, with_uv_environment};
+use crate::diag::Span;
 use crate::layers::{Found, Reason, WheelLayer};
 use crate::plan::Plan;
+use crate::python::Artifact;
 use crate::python::choose::Locked;
-use crate::python::{Artifact, Location};
 
 const BUILD: &str = include_str!("scripts/wheel.sh");
 const UNWHEEL: &str = "/run/wheelwright/unwheel";
@@ -105,23 +106,21 @@ fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
 /// A tree that holds one wheel.
 fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
     match &plan.packages[index].artifact {
-        Artifact::Wheel(file) => fetch(file, cx),
+        Artifact::Wheel(file) => fetch(file, plan.at, cx),
         Artifact::Source(file) => build(plan, index, file, cx),
     }
 }
 
 /// A file by digest: the engine needs no network to know whether it has it.
-fn fetch(file: &Locked, cx: &Context) -> State {
-    match &file.location {
-        Location::Url(url) => Source::http(url)
-            .checksum(file.sha256.to_string())
-            .filename(&file.filename)
-            .perm(0o644)
-            .name(format!("[wheels] {}", file.filename))
-            .progress_group("wheelwright-downloads", "[wheels] download", true)
-            .build(),
-        Location::Path(path) => super::code::one_file(cx, path, &file.filename),
-    }
+fn fetch(file: &Locked, at: Span, cx: &Context) -> State {
+    Source::http(&file.url)
+        .checksum(file.sha256.to_string())
+        .filename(&file.filename)
+        .perm(0o644)
+        .name(format!("[wheels] {}", file.filename))
+        .location(&cx.sources, cx.ranges(at))
+        .progress_group("wheelwright-downloads", "[wheels] download", true)
+        .build()
 }
 
 /// A source distribution built to a wheel on base and build packages. No secret of an index is mounted here:
@@ -135,7 +134,7 @@ fn build(plan: &Plan, index: usize, file: &Locked, cx: &Context) -> State {
         .root(base::builder(plan, cx, &settings.packages))
         .platform(cx.platform.clone())
         .cwd("/")
-        .mount(Mount::bind("/src", fetch(file, cx)).readonly())
+        .mount(Mount::bind("/src", fetch(file, plan.at, cx)).readonly())
         .mount(
             Mount::bind("/run/wheelwright/uv", tool)
                 .selector("/uv")

@@ -13,11 +13,6 @@ use serde::{Serialize, Serializer};
 pub struct ProjectPath(String);
 
 impl ProjectPath {
-    /// The repository's root.
-    pub fn root() -> Self {
-        Self(".".to_owned())
-    }
-
     /// The path as text with `/` between its parts.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -11,7 +11,7 @@ use super::pylock::{File, Lock, Package, span};
 use super::tags::Tags;
 use super::wheel_name::WheelName;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
-use crate::manifest::{ProjectPath, Sha256};
+use crate::manifest::Sha256;
 
 /// One package to install and the file it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,22 +50,11 @@ pub struct Locked {
     /// File name.
     pub filename: String,
     /// Where it is.
-    #[serde(flatten)]
-    pub location: Location,
+    pub url: String,
     /// Its digest.
     pub sha256: Sha256,
     /// Bytes; zero when the lock does not say.
     pub size: u64,
-}
-
-/// Where a file is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Location {
-    /// At an address.
-    Url(String),
-    /// In the repository.
-    Path(ProjectPath),
 }
 
 /// What the choice depends on besides the lock.
@@ -77,8 +66,6 @@ pub struct Target<'a> {
     pub platform: &'a str,
     /// Packages that are built from source even where a wheel fits.
     pub from_source: &'a std::collections::BTreeSet<PackageName>,
-    /// The folder that the lock's own paths are relative to.
-    pub folder: ProjectPath,
 }
 
 /// The files to install, sorted by package name; or every package that has none.
@@ -251,28 +238,24 @@ impl Chooser<'_> {
         let sha256 = hash
             .parse()
             .map_err(|error| wrong(format!("`{filename}`: {error}")))?;
-        let location = match (&file.url, &file.path) {
-            (Some(url), _) if url.starts_with("https://") || url.starts_with("http://") => {
-                Location::Url(url.clone())
-            }
+        let url = match (&file.url, &file.path) {
+            (Some(url), _) if url.starts_with("https://") || url.starts_with("http://") => url.clone(),
             (Some(url), _) => {
                 return Err(wrong(format!(
                     "`{filename}` has an address that is not http: `{url}`"
                 )));
             }
             (None, Some(path)) => {
-                let path = self
-                    .target
-                    .folder
-                    .join(path)
-                    .map_err(|error| wrong(format!("`{filename}`: {error}")))?;
-                Location::Path(path)
+                return Err(wrong(format!(
+                    "`{filename}` is a local file (`{path}`), which this version cannot install"
+                ))
+                .help("publish it to an index and make the lock again"));
             }
-            (None, None) => return Err(wrong(format!("`{filename}` has neither an address nor a path"))),
+            (None, None) => return Err(wrong(format!("`{filename}` has no address"))),
         };
         Ok(Locked {
             filename,
-            location,
+            url,
             sha256,
             size: file.size.unwrap_or(0),
         })
@@ -313,7 +296,6 @@ wheels = [{ url = "https://files.example/odd-1-cp312-cp312-win_amd64.whl", hashe
             interpreter: &interpreter,
             platform: &platform,
             from_source: &from_source,
-            folder: ".".parse().unwrap(),
         };
         let lock = super::super::pylock::parse(&file).map_err(|d| vec![d.summary()])?;
         choose(&file, &lock, &target)
