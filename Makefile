@@ -4,11 +4,11 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 ENGINE := scripts/engine
 # shellcheck and cargo-deny are run where they are installed; the engines bring a shellcheck along.
-export PATH := $(PATH):$(CURDIR)/.engine/cache/bin
+export PATH := $(PATH):$(CURDIR)/.engine/cache/bin:$(CURDIR)/.engine/cache/cargo/bin
 SCRIPTS := scripts/engine .ci/run
 
 .NOTPARALLEL:
-.PHONY: help engine engine-down frontend build demo test check unit e2e bench
+.PHONY: help engine engine-down frontend build demo test check advisories unit e2e bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -35,10 +35,13 @@ check: ## formatting, lints, documentation, licences, scripts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
-	@if command -v cargo-deny >/dev/null; then cargo deny --locked check; \
-	    else echo "check: cargo-deny is not installed, licences and advisories were not checked"; fi
+	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; \
+	    else echo "check: cargo-deny is not installed, licences and banned crates were not checked"; fi
 	@if command -v shellcheck >/dev/null; then shellcheck -x -a $(SCRIPTS); \
 	    else echo "check: shellcheck is not installed, scripts were not checked"; fi
+
+advisories: ## known vulnerabilities of dependencies; needs cargo-deny and GitHub
+	cargo deny --locked check advisories
 
 unit: ## all tests that need no engine
 	env -u CI -u WHEELWRIGHT_E2E -u BUILDKIT_HOST -u DOCKER_HOST cargo test --locked --workspace
