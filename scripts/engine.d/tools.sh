@@ -44,7 +44,7 @@ fetch_packages() {
     local wanted=()
     for package in $DOCKER_PACKAGES; do wanted+=("$package/$DOCKER_SUITE"); done
     for package in $HOST_PACKAGES; do wanted+=("$package/$HOST_SUITE"); done
-    cd "$PREFIX/debs" && apt_in "$CACHE/apt-tools" download "${wanted[@]}"
+    (cd "$PREFIX/debs" && apt_in "$CACHE/apt-tools" download "${wanted[@]}")
 }
 
 unpack_packages() {
