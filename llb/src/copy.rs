@@ -1,7 +1,7 @@
 //! Copying files from one tree to another.
 
 use crate::caps::{Caps, cap};
-use crate::file::Owner;
+use crate::owner::{Owner, permissions};
 use crate::path;
 use crate::state::State;
 use buildkit_proto::pb;
@@ -52,7 +52,7 @@ impl Copy {
 
     /// Gives everything copied these permission bits.
     pub fn mode(mut self, mode: u32) -> Self {
-        self.action.mode = crate::file::permissions(mode);
+        self.action.mode = permissions(mode);
         self.action.mode_str.clear();
         self
     }

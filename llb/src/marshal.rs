@@ -4,7 +4,7 @@ use crate::caps::{Caps, cap};
 use crate::definition::{Definition, Encoded};
 use crate::meta;
 use crate::platform::Platform;
-use crate::source_map::{Location, SourceMap};
+use crate::source_map::Sources;
 use crate::state::{Op, Output, State, Vertex};
 use crate::wire::{digest_of, encode_op};
 use crate::{exec, file, merge, source};
@@ -180,49 +180,8 @@ pub(crate) fn index(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// Collects the files and locations of all operations.
-#[derive(Debug, Default)]
-struct Sources {
-    maps: Vec<SourceMap>,
-    locations: BTreeMap<String, pb::Locations>,
-}
-
-impl Sources {
-    /// Every operation gets an entry, as in Go, even if it has no location.
-    fn add(&mut self, digest: &str, locations: &[Location]) {
-        let converted: Vec<pb::Location> = locations.iter().map(|location| self.convert(location)).collect();
-        self.locations
-            .entry(digest.to_owned())
-            .or_default()
-            .locations
-            .extend(converted);
-    }
-
-    fn convert(&mut self, location: &Location) -> pb::Location {
-        let position = self
-            .maps
-            .iter()
-            .position(|map| map.same(&location.map))
-            .unwrap_or_else(|| {
-                self.maps.push(location.map.clone());
-                self.maps.len() - 1
-            });
-        pb::Location {
-            source_index: i32::try_from(position).unwrap_or(i32::MAX),
-            ranges: location.ranges.clone(),
-        }
-    }
-
-    fn into_pb(self) -> pb::Source {
-        pb::Source {
-            locations: self.locations,
-            infos: self.maps.iter().map(|map| map.info().clone()).collect(),
-        }
-    }
-}
-
 /// The metadata of the last entry: what the definition as a whole relies on.
-pub(crate) fn terminal_caps<'a>(all: impl Iterator<Item = &'a pb::OpMetadata>) -> BTreeMap<String, bool> {
+fn terminal_caps<'a>(all: impl Iterator<Item = &'a pb::OpMetadata>) -> BTreeMap<String, bool> {
     let mut caps = Caps::default();
     caps.list(cap::CONSTRAINTS);
     caps.list(cap::PLATFORM);

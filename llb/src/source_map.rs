@@ -1,6 +1,7 @@
 //! Which lines of which file an operation comes from, so that a failing step can show them.
 
 use buildkit_proto::pb;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A file that operations come from, with its whole text. Cheap to clone; make one for each file.
@@ -96,4 +97,45 @@ impl From<Range> for pb::Range {
 pub(crate) struct Location {
     pub(crate) map: SourceMap,
     pub(crate) ranges: Vec<pb::Range>,
+}
+
+/// Collects the files and locations of all operations.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    maps: Vec<SourceMap>,
+    locations: BTreeMap<String, pb::Locations>,
+}
+
+impl Sources {
+    /// Every operation gets an entry, as in Go, even if it has no location.
+    pub(crate) fn add(&mut self, digest: &str, locations: &[Location]) {
+        let converted: Vec<pb::Location> = locations.iter().map(|location| self.convert(location)).collect();
+        self.locations
+            .entry(digest.to_owned())
+            .or_default()
+            .locations
+            .extend(converted);
+    }
+
+    fn convert(&mut self, location: &Location) -> pb::Location {
+        let position = self
+            .maps
+            .iter()
+            .position(|map| map.same(&location.map))
+            .unwrap_or_else(|| {
+                self.maps.push(location.map.clone());
+                self.maps.len() - 1
+            });
+        pb::Location {
+            source_index: i32::try_from(position).unwrap_or(i32::MAX),
+            ranges: location.ranges.clone(),
+        }
+    }
+
+    pub(crate) fn into_pb(self) -> pb::Source {
+        pb::Source {
+            locations: self.locations,
+            infos: self.maps.iter().map(|map| map.info().clone()).collect(),
+        }
+    }
 }

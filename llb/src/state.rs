@@ -6,6 +6,7 @@ use crate::import::RawOp;
 use crate::meta::Meta;
 use crate::platform::Platform;
 use crate::source::SourceSpec;
+use std::fmt;
 use std::sync::Arc;
 
 /// A file tree to be made: the output of an operation, or scratch, the empty tree. Cheap to clone.
@@ -51,10 +52,25 @@ impl State {
 }
 
 /// One output of a vertex.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Output {
     pub(crate) vertex: Arc<Vertex>,
     pub(crate) index: i64,
+}
+
+/// Without what is under it: a graph whose parts are shared would be written out once for each path through it.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.vertex.op {
+            Op::Source(_) => "source",
+            Op::Exec(_) => "exec",
+            Op::File(_) => "file",
+            Op::Merge(_) => "merge",
+            Op::Diff { .. } => "diff",
+            Op::Raw(_) => "imported",
+        };
+        write!(f, "{kind}[{}]", self.index)
+    }
 }
 
 /// One operation of the graph.
@@ -89,6 +105,32 @@ impl Vertex {
             Op::Merge(inputs) => inputs.iter().collect(),
             Op::Diff { lower, upper } => lower.iter().chain(upper).collect(),
             Op::Raw(raw) => raw.inputs.iter().collect(),
+        }
+    }
+}
+
+impl Op {
+    /// Moves all inputs out; what is left is of no use any more.
+    fn take_inputs(&mut self) -> Vec<Output> {
+        match self {
+            Self::Source(_) => Vec::new(),
+            Self::Exec(exec) => exec.take_inputs(),
+            Self::File(file) => file.take_inputs(),
+            Self::Merge(inputs) => std::mem::take(inputs),
+            Self::Diff { lower, upper } => lower.take().into_iter().chain(upper.take()).collect(),
+            Self::Raw(raw) => std::mem::take(&mut raw.inputs),
+        }
+    }
+}
+
+/// Frees a graph without recursion, which a long chain of operations would overflow the stack with.
+impl Drop for Vertex {
+    fn drop(&mut self) {
+        let mut unused = self.op.take_inputs();
+        while let Some(output) = unused.pop() {
+            if let Some(mut vertex) = Arc::into_inner(output.vertex) {
+                unused.append(&mut vertex.op.take_inputs());
+            }
         }
     }
 }

@@ -150,6 +150,18 @@ impl Detail for Subrequest {
     const NAME: &'static str = "Subrequest";
 }
 
+/// Without the graph that the file came from, which no client prints.
+impl From<&pb::SourceInfo> for SourceInfo {
+    fn from(info: &pb::SourceInfo) -> Self {
+        Self {
+            filename: info.filename.clone(),
+            data: info.data.clone(),
+            definition: None,
+            language: info.language.clone(),
+        }
+    }
+}
+
 impl From<&pb::Range> for Range {
     fn from(range: &pb::Range) -> Self {
         let position = |p: Option<&pb::Position>| {

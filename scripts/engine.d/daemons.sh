@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The processes: a registry, buildkitd, and dockerd twice (containerd store, graph driver).
 # Each has a pid file, a log and a data directory of its own name.
 
@@ -6,6 +7,7 @@ DAEMONS="registry buildkitd containerd-store graph-driver"
 start_daemons() {
     start registry registry_command registry_answers
     start buildkitd buildkitd_command buildkitd_answers
+    network_up
     start containerd-store dockerd_command dockerd_answers
     start graph-driver dockerd_command dockerd_answers
 }
@@ -63,7 +65,7 @@ registry_answers() { port_is_open; }
 
 port_is_open() { (exec 3<>"/dev/tcp/${REGISTRY%:*}/${REGISTRY#*:}") 2>/dev/null; }
 
-# Steps run in the host's network: a bridge needs iptables, which a build machine may not have.
+# Without CNI plugins, steps run in the host's network, as buildkitd decides by itself; said here all the same.
 buildkitd_command() {
     cat >"$DATA/buildkitd/buildkitd.toml" <<TOML
 root = "$DATA/buildkitd/root"
@@ -101,10 +103,10 @@ dockerd_command() {
   "registry-mirrors": ["http://$REGISTRY"],
   "insecure-registries": ["$REGISTRY"],
   "builder": {"Entitlements": {"network-host": true}},
-  "userland-proxy": false,
-  "bridge": "none",
+$(dockerd_network "$1")
   "iptables": false,
   "ip6tables": false,
+  "ip-forward": false,
   "group": "root"
 }
 JSON
@@ -121,6 +123,7 @@ daemons_answer() {
 stop_daemons() {
     local name
     for name in graph-driver containerd-store buildkitd registry; do stop "$name"; done
+    network_down
     unmount_below "$RUN"
     unmount_below "$DATA"
     rm -rf "$RUN"

@@ -1,5 +1,6 @@
-# Stand-ins for the public images that are needed here, under their usual names: the Python base image in all engines,
-# and the image that the frontend is built in. Only made where no registry of public images answers.
+# shellcheck shell=bash
+# Archives of stand-ins for the public images that are needed here: the Python base image, and the image that the
+# frontend is built in. What changes this file makes them anew.
 
 BASE_IMAGE=python:3.11-slim
 # `pip` and its company are in the public image too.
@@ -7,18 +8,6 @@ BASE_PACKAGES="python3 python3-venv python3-pip python3-setuptools python3-wheel
 BUILD_IMAGE=rust:1.95-slim-bookworm
 BUILD_PACKAGES="gcc libc6-dev"
 RUST_VERSION=1.95
-
-ensure_base_image() {
-    make_archive python "$BASE_IMAGE" "$BASE_PACKAGES"
-    publish python "$BASE_IMAGE"
-    local docker
-    for docker in containerd-store graph-driver; do load "$docker" python "$BASE_IMAGE"; done
-}
-
-ensure_build_image() {
-    make_archive rust "$BUILD_IMAGE" "$BUILD_PACKAGES"
-    publish rust "$BUILD_IMAGE"
-}
 
 # make_archive NAME IMAGE PACKAGES: $CACHE/NAME.tar, made again when what makes it changes.
 make_archive() {
@@ -53,15 +42,19 @@ pack_python() {
 
 # The toolchain that the checkout itself uses, without rustup, its documentation and what is only for developers.
 furnish_rust() {
-    local root="$1" sysroot target
+    local root="$1" sysroot target musl
     sysroot="$(cd "$ROOT" && rustc --print sysroot)"
     target="$(rustc --version --verbose | sed -n 's/^host: //p')"
     "$sysroot/bin/rustc" --version | grep -qF "rustc $RUST_VERSION." ||
         die "\`$sysroot\` is not Rust $RUST_VERSION" "install it with \`rustup toolchain install $RUST_VERSION\`"
+    # The target that `unwheel` is built for. frontend.Dockerfile does without where it cannot be had.
+    musl="${target%-gnu}-musl"
+    [ -d "$sysroot/lib/rustlib/$musl" ] || (cd "$ROOT" && rustup target add "$musl") >/dev/null 2>&1 || true
     mkdir -p "$root/usr/local/bin" "$root/usr/local/lib/rustlib"
     cp "$sysroot/bin/rustc" "$sysroot/bin/cargo" "$root/usr/local/bin/"
     cp -L "$sysroot"/lib/lib*.so* "$root/usr/local/lib/"
     cp -R "$sysroot/lib/rustlib/$target" "$root/usr/local/lib/rustlib/"
+    if [ -d "$sysroot/lib/rustlib/$musl" ]; then cp -R "$sysroot/lib/rustlib/$musl" "$root/usr/local/lib/rustlib/"; fi
     clamp_times "$root"
 }
 
@@ -81,31 +74,3 @@ pack() {
 }
 
 architecture() { dpkg --print-architecture; }
-
-# publish NAME IMAGE: into the registry, where every engine looks first for images of docker.io.
-publish() {
-    local name="$1" image="$2"
-    [ "$(cat "$DATA/registry/$name.recipe" 2>/dev/null)" = "$(cat "$CACHE/$name.recipe")" ] && return
-    load containerd-store "$name" "$image"
-    docker_on containerd-store tag "$image" "$REGISTRY/library/$image"
-    quietly "push-$name" docker_on containerd-store push "$REGISTRY/library/$image"
-    docker_on containerd-store rmi "$REGISTRY/library/$image" >/dev/null
-    cp "$CACHE/$name.recipe" "$DATA/registry/$name.recipe"
-}
-
-# load DAEMON NAME IMAGE
-load() {
-    local daemon="$1" name="$2" image="$3"
-    [ "$(cat "$DATA/$daemon/$name.recipe" 2>/dev/null)" = "$(cat "$CACHE/$name.recipe")" ] &&
-        docker_on "$daemon" image inspect "$image" >/dev/null 2>&1 && return
-    say "loading $image into $daemon"
-    quietly "load-$daemon" docker_on "$daemon" load --input "$CACHE/$name.tar"
-    cp "$CACHE/$name.recipe" "$DATA/$daemon/$name.recipe"
-}
-
-# docker_on DAEMON ARGUMENT…
-docker_on() {
-    local daemon="$1"
-    shift
-    DOCKER_CONFIG="$STATE/docker" DOCKER_HOST="unix://$RUN/$daemon.sock" "$BIN/docker" "$@"
-}

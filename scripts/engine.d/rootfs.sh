@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Root file systems out of Debian packages, for machines that cannot reach an image registry.
 
 ROOTFS_SUITE=bookworm
@@ -6,7 +7,7 @@ ROOTFS_PACKAGES="apt base-files ca-certificates debian-archive-keyring tzdata"
 
 # make_rootfs NAME PACKAGE…: builds $CACHE/NAME.rootfs, or leaves nothing there.
 make_rootfs() {
-    local name="$1" root="$CACHE/$1.rootfs"
+    local root="$CACHE/$1.rootfs"
     shift
     rm -rf "$root"
     download_packages "$@"
@@ -59,7 +60,9 @@ extract_essential() {
         mkdir -p "$root/usr/$directory"
         ln -s "usr/$directory" "$root/$directory"
     done
-    for deb in "$CACHE"/apt-rootfs/essential/*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root"; done
+    for deb in "$CACHE"/apt-rootfs/essential/*.deb; do
+        dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root"
+    done
     : >"$root/var/lib/dpkg/status"
     mkdir -p "$root/var/lib/dpkg/info" "$root/dev"
     mknod -m 666 "$root/dev/null" c 1 3
@@ -75,6 +78,7 @@ configure_packages() {
     mkdir -p "$root/packages/essential" "$root/packages/others"
     cp -l "$CACHE"/apt-rootfs/essential/*.deb "$root/packages/essential/"
     cp -l "$CACHE"/apt-rootfs/others/*.deb "$root/packages/others/"
+    # shellcheck disable=SC2016 # for the shell in there
     in_rootfs "$root" sh -ec '
         cd /packages
         ln -sf mawk /usr/bin/awk
@@ -119,8 +123,8 @@ Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 CONF
     echo 'Acquire::Languages "none";' >"$root/etc/apt/apt.conf.d/docker-no-languages"
-    rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/debconf/*-old \
-        "$root"/var/cache/ldconfig/aux-cache "$root"/var/lib/dpkg/*-old "$root"/etc/machine-id "$root"/dev/*
+    rm -rf "${root:?}"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/debconf/*-old \
+        "$root"/var/cache/ldconfig/aux-cache "$root"/var/lib/dpkg/*-old "$root"/etc/machine-id "${root:?}"/dev/*
     find "$root/var/log" -type f -delete
     find "$root/usr/share/doc" "$root/usr/share/man" -mindepth 1 ! -name copyright -type f -delete
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Talking to people: progress and failures, all on stderr.
 
 say() { printf 'engine: %s\n' "$*" >&2; }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The programs: Docker, containerd, runc and a registry out of Debian's packages, BuildKit built from source.
 # All of it is unpacked into a private prefix; nothing is installed on the machine.
 
@@ -5,9 +6,11 @@ BUILDKIT_VERSION=v0.32.2
 # Debian 12 ships Docker 20.10; the next release's binaries need nothing newer than glibc 2.34 either. runc does, so
 # that one comes from Debian 12.
 DOCKER_SUITE=forky
-DOCKER_PACKAGES="docker.io docker-cli docker-buildx containerd docker-registry"
+DOCKER_PACKAGES="docker.io docker-cli docker-buildx containerd docker-registry tini-static"
 HOST_SUITE=bookworm
-HOST_PACKAGES="runc libseccomp2 shellcheck"
+HOST_PACKAGES="runc shellcheck
+    iptables libip4tc2 libip6tc2 libxtables12 libnftnl11 libnfnetlink0 libnetfilter-conntrack3
+    iproute2 libmnl0 libbpf1 libelf1 libbsd0 libmd0 libcap2 libtirpc3 libdb5.3"
 MIRROR="${WHEELWRIGHT_DEBIAN_MIRROR:-http://deb.debian.org/debian}"
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -41,7 +44,7 @@ fetch_packages() {
     local wanted=()
     for package in $DOCKER_PACKAGES; do wanted+=("$package/$DOCKER_SUITE"); done
     for package in $HOST_PACKAGES; do wanted+=("$package/$HOST_SUITE"); done
-    cd "$PREFIX/debs" && apt_in "$CACHE/apt-tools" download "${wanted[@]}"
+    (cd "$PREFIX/debs" && apt_in "$CACHE/apt-tools" download "${wanted[@]}")
 }
 
 unpack_packages() {
@@ -49,9 +52,17 @@ unpack_packages() {
     for deb in "$PREFIX"/debs/*.deb; do dpkg -x "$deb" "$PREFIX"; done
     rm -rf "$PREFIX/debs"
     for program in bin/docker bin/docker-registry bin/containerd bin/containerd-shim-runc-v2 bin/ctr bin/shellcheck \
-        sbin/dockerd sbin/runc; do
+        sbin/dockerd sbin/docker-proxy sbin/runc; do
         ln -sfn "$PREFIX/usr/$program" "$BIN/${program##*/}"
     done
+    ln -sfn "$PREFIX/usr/bin/tini-static" "$BIN/docker-init"
+}
+
+# with_libraries PROGRAM ARGUMENT…: for programs out of the prefix that need more libraries than every Debian has.
+with_libraries() {
+    local machine
+    machine="$(uname -m)-linux-gnu"
+    LD_LIBRARY_PATH="$PREFIX/usr/lib/$machine:$PREFIX/lib/$machine" XTABLES_LIBDIR="$PREFIX/usr/lib/$machine/xtables" "$@"
 }
 
 # private_apt DIR SUITE…: an apt that knows these suites alone and leaves the machine's own lists as they are.

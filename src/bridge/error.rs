@@ -18,7 +18,13 @@ const UNAVAILABLE: i32 = 14;
 impl BridgeError {
     /// An error of our own: code 2, unknown.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { status: rpc::Status { code: 2, message: message.into(), details: Vec::new() } }
+        Self {
+            status: rpc::Status {
+                code: 2,
+                message: message.into(),
+                details: Vec::new(),
+            },
+        }
     }
 
     /// Whether it says that a file is not there.
@@ -36,12 +42,16 @@ impl BridgeError {
 
 impl From<tonic::Status> for BridgeError {
     fn from(status: tonic::Status) -> Self {
-        let carried = rpc::Status::decode(status.details()).ok().filter(|carried| carried.code != 0);
+        let carried = rpc::Status::decode(status.details())
+            .ok()
+            .filter(|carried| carried.code != 0);
         let plain = || rpc::Status {
             code: status.code() as i32,
             message: status.message().to_owned(),
             details: Vec::new(),
         };
-        Self { status: carried.unwrap_or_else(plain) }
+        Self {
+            status: carried.unwrap_or_else(plain),
+        }
     }
 }

@@ -19,6 +19,9 @@ use super::{
 /// Largest message and header list, in bytes, in both directions: BuildKit's own limit.
 pub const MAX_MESSAGE: usize = 16 << 20;
 
+/// The same as HTTP/2 settings take it.
+pub const MAX_HEADER_LIST: u32 = 16 << 20;
+
 /// How long a ping may take: BuildKit registers a client's build a moment after `Solve` begins.
 const PING_ATTEMPTS: u32 = 20;
 const PING_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
@@ -36,7 +39,9 @@ struct BuildId(Option<AsciiMetadataValue>);
 impl Interceptor for BuildId {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, tonic::Status> {
         if let Some(id) = &self.0 {
-            request.metadata_mut().insert("buildkit-controlapi-buildid", id.clone());
+            request
+                .metadata_mut()
+                .insert("buildkit-controlapi-buildid", id.clone());
         }
         Ok(request)
     }
@@ -50,7 +55,9 @@ impl GrpcBridge {
 
     /// Over a client's control connection, for the build with this reference.
     pub fn control(channel: Channel, build: &str) -> Result<Self, BridgeError> {
-        let id = build.parse().map_err(|_| BridgeError::new(format!("`{build}` cannot name a build")))?;
+        let id = build
+            .parse()
+            .map_err(|_| BridgeError::new(format!("`{build}` cannot name a build")))?;
         Ok(Self::new(channel, BuildId(Some(id))))
     }
 
@@ -86,14 +93,30 @@ impl GrpcBridge {
             resolve_mode: mode(query.mode).to_owned(),
             ..Default::default()
         };
-        let response = self.client.clone().resolve_source_meta(request).await?.into_inner();
-        let identifier = response.source.map(|source| source.identifier).unwrap_or_default();
+        let response = self
+            .client
+            .clone()
+            .resolve_source_meta(request)
+            .await?
+            .into_inner();
+        let identifier = response
+            .source
+            .map(|source| source.identifier)
+            .unwrap_or_default();
         let Some(image) = response.image else {
             // A source policy may have put something else in its place.
-            return Err(BridgeError::new(format!("`{}` was replaced by `{identifier}`, which is not an image", query.reference)));
+            return Err(BridgeError::new(format!(
+                "`{}` was replaced by `{identifier}`, which is not an image",
+                query.reference
+            )));
         };
-        let reference = identifier.strip_prefix("docker-image://").unwrap_or(&query.reference);
-        Ok(ResolvedImage { reference: pinned(reference, &image.digest), config: image.config })
+        let reference = identifier
+            .strip_prefix("docker-image://")
+            .unwrap_or(&query.reference);
+        Ok(ResolvedImage {
+            reference: pinned(reference, &image.digest),
+            config: image.config,
+        })
     }
 
     /// Engines before 0.13 have only this.
@@ -105,9 +128,21 @@ impl GrpcBridge {
             log_name: log_name(query),
             ..Default::default()
         };
-        let response = self.client.clone().resolve_image_config(request).await?.into_inner();
-        let reference = if response.r#ref.is_empty() { &query.reference } else { &response.r#ref };
-        Ok(ResolvedImage { reference: pinned(reference, &response.digest), config: response.config })
+        let response = self
+            .client
+            .clone()
+            .resolve_image_config(request)
+            .await?
+            .into_inner();
+        let reference = if response.r#ref.is_empty() {
+            &query.reference
+        } else {
+            &response.r#ref
+        };
+        Ok(ResolvedImage {
+            reference: pinned(reference, &response.digest),
+            config: response.config,
+        })
     }
 }
 
@@ -134,14 +169,21 @@ fn pinned(reference: &str, digest: &str) -> String {
 
 /// Ids that are listed and enabled; a listed one may be switched off.
 fn enabled(caps: Vec<apicaps::ApiCap>) -> BTreeSet<String> {
-    caps.into_iter().filter(|cap| cap.enabled).map(|cap| cap.id).collect()
+    caps.into_iter()
+        .filter(|cap| cap.enabled)
+        .map(|cap| cap.id)
+        .collect()
 }
 
 #[async_trait]
 impl Bridge for GrpcBridge {
     async fn ping(&self) -> Result<Engine, BridgeError> {
         let pong = self.pong().await?;
-        let platforms = pong.workers.first().map(|worker| worker.platforms.as_slice()).unwrap_or_default();
+        let platforms = pong
+            .workers
+            .first()
+            .map(|worker| worker.platforms.as_slice())
+            .unwrap_or_default();
         Ok(Engine {
             llb_caps: enabled(pong.llb_caps),
             frontend_caps: enabled(pong.frontend_api_caps),
@@ -151,7 +193,9 @@ impl Bridge for GrpcBridge {
 
     async fn resolve_image(&self, query: &ImageQuery) -> Result<ResolvedImage, BridgeError> {
         match self.resolve_source(query).await {
-            Err(error) if error.status.code == tonic::Code::Unimplemented as i32 => self.resolve_config(query).await,
+            Err(error) if error.status.code == tonic::Code::Unimplemented as i32 => {
+                self.resolve_config(query).await
+            }
             other => other,
         }
     }
@@ -164,7 +208,10 @@ impl Bridge for GrpcBridge {
             // The daemon does not add these by itself; without them an imported cache is never used.
             cache_imports: caches
                 .iter()
-                .map(|cache| gateway::CacheOptionsEntry { r#type: cache.r#type.clone(), attrs: cache.attrs.clone() })
+                .map(|cache| gateway::CacheOptionsEntry {
+                    r#type: cache.r#type.clone(),
+                    attrs: cache.attrs.clone(),
+                })
                 .collect(),
             ..Default::default()
         };
@@ -177,23 +224,39 @@ impl Bridge for GrpcBridge {
     }
 
     async fn evaluate(&self, result: &Ref) -> Result<(), BridgeError> {
-        let request = gateway::EvaluateRequest { r#ref: result.id.clone() };
+        let request = gateway::EvaluateRequest {
+            r#ref: result.id.clone(),
+        };
         match self.client.clone().evaluate(request).await {
-            Err(status) if status.code() == tonic::Code::Unimplemented => self.exists(result, ".").await.map(|_| ()),
+            Err(status) if status.code() == tonic::Code::Unimplemented => {
+                self.exists(result, ".").await.map(|_| ())
+            }
             other => other.map(|_| ()).map_err(Into::into),
         }
     }
 
     async fn read_file(&self, result: &Ref, path: &str) -> Result<Vec<u8>, BridgeError> {
-        let request =
-            gateway::ReadFileRequest { r#ref: result.id.clone(), file_path: path.to_owned(), ..Default::default() };
+        let request = gateway::ReadFileRequest {
+            r#ref: result.id.clone(),
+            file_path: path.to_owned(),
+            ..Default::default()
+        };
         Ok(self.client.clone().read_file(request).await?.into_inner().data)
     }
 
     async fn exists(&self, result: &Ref, path: &str) -> Result<bool, BridgeError> {
-        let request =
-            gateway::StatFileRequest { r#ref: result.id.clone(), path: path.to_owned(), ..Default::default() };
-        match self.client.clone().stat_file(request).await.map_err(BridgeError::from) {
+        let request = gateway::StatFileRequest {
+            r#ref: result.id.clone(),
+            path: path.to_owned(),
+            ..Default::default()
+        };
+        match self
+            .client
+            .clone()
+            .stat_file(request)
+            .await
+            .map_err(BridgeError::from)
+        {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
@@ -201,7 +264,13 @@ impl Bridge for GrpcBridge {
     }
 
     async fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, BridgeError> {
-        Ok(self.client.clone().inputs(gateway::InputsRequest {}).await?.into_inner().definitions)
+        Ok(self
+            .client
+            .clone()
+            .inputs(gateway::InputsRequest {})
+            .await?
+            .into_inner()
+            .definitions)
     }
 
     async fn warn(&self, warning: Warning) -> Result<(), BridgeError> {
@@ -222,8 +291,14 @@ impl Bridge for GrpcBridge {
 
     async fn finish(&self, outcome: Result<Outcome, rpc::Status>) -> Result<(), BridgeError> {
         let request = match outcome {
-            Ok(outcome) => gateway::ReturnRequest { result: Some(result(outcome)), error: None },
-            Err(status) => gateway::ReturnRequest { result: None, error: Some(status) },
+            Ok(outcome) => gateway::ReturnRequest {
+                result: Some(result(outcome)),
+                error: None,
+            },
+            Err(status) => gateway::ReturnRequest {
+                result: None,
+                error: Some(status),
+            },
         };
         self.client.clone().r#return(request).await?;
         Ok(())
@@ -231,13 +306,23 @@ impl Bridge for GrpcBridge {
 }
 
 fn result(outcome: Outcome) -> gateway::Result {
-    let wire = |result: Ref| gateway::Ref { id: result.id, def: None };
+    let wire = |result: Ref| gateway::Ref {
+        id: result.id,
+        def: None,
+    };
     let refs = match outcome.refs {
         Refs::None => None,
         Refs::One(one) => Some(gateway::result::Result::Ref(wire(one))),
         Refs::Many(many) => Some(gateway::result::Result::Refs(gateway::RefMap {
-            refs: many.into_iter().map(|(platform, result)| (platform, wire(result))).collect(),
+            refs: many
+                .into_iter()
+                .map(|(platform, result)| (platform, wire(result)))
+                .collect(),
         })),
     };
-    gateway::Result { result: refs, metadata: outcome.metadata, attestations: BTreeMap::new() }
+    gateway::Result {
+        result: refs,
+        metadata: outcome.metadata,
+        attestations: BTreeMap::new(),
+    }
 }

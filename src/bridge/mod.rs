@@ -10,7 +10,7 @@ mod recording;
 mod stdio;
 
 pub use error::BridgeError;
-pub use grpc::{GrpcBridge, MAX_MESSAGE};
+pub use grpc::{GrpcBridge, MAX_HEADER_LIST, MAX_MESSAGE};
 pub use recording::Recording;
 pub use stdio::stdio;
 
@@ -102,20 +102,15 @@ pub struct Outcome {
 }
 
 /// The trees of an outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Refs {
     /// None: the answer to a subrequest.
+    #[default]
     None,
     /// One platform.
     One(Ref),
     /// Several, by platform id such as linux/amd64.
     Many(BTreeMap<String, Ref>),
-}
-
-impl Default for Refs {
-    fn default() -> Self {
-        Self::None
-    }
 }
 
 /// What the pipeline asks of BuildKit.

@@ -13,7 +13,7 @@ use super::{Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, 
 pub struct Recording {
     /// What the engine says of itself.
     pub engine: Engine,
-    /// Config of every image.
+    /// Config of every image; its digest stands for the image's.
     pub image_config: Vec<u8>,
     /// Files that every result holds, by path with a leading `/`.
     pub files: BTreeMap<String, Vec<u8>>,
@@ -55,14 +55,23 @@ impl Bridge for Recording {
     }
 
     async fn resolve_image(&self, query: &ImageQuery) -> Result<ResolvedImage, BridgeError> {
-        let reference = format!("{}@sha256:{}", query.reference, "0".repeat(64));
-        Ok(ResolvedImage { reference, config: self.image_config.clone() })
+        let reference = format!(
+            "{}@{}",
+            query.reference,
+            buildkit_llb::digest_of(&self.image_config)
+        );
+        Ok(ResolvedImage {
+            reference,
+            config: self.image_config.clone(),
+        })
     }
 
     async fn solve(&self, definition: pb::Definition, caches: &[CacheImport]) -> Result<Ref, BridgeError> {
         let mut log = self.log();
         log.solved.push((definition, caches.to_vec()));
-        Ok(Ref { id: format!("ref-{}", log.solved.len()) })
+        Ok(Ref {
+            id: format!("ref-{}", log.solved.len()),
+        })
     }
 
     async fn evaluate(&self, _: &Ref) -> Result<(), BridgeError> {
@@ -71,12 +80,18 @@ impl Bridge for Recording {
 
     async fn read_file(&self, _: &Ref, path: &str) -> Result<Vec<u8>, BridgeError> {
         let path = format!("/{}", path.trim_start_matches('/'));
-        self.files.get(&path).cloned().ok_or_else(|| BridgeError::new(format!("open {path}: no such file or directory")))
+        self.files
+            .get(&path)
+            .cloned()
+            .ok_or_else(|| BridgeError::new(format!("open {path}: no such file or directory")))
     }
 
     async fn exists(&self, _: &Ref, path: &str) -> Result<bool, BridgeError> {
         let path = format!("/{}", path.trim_start_matches('/'));
-        Ok(self.files.keys().any(|known| *known == path || known.starts_with(&format!("{path}/"))))
+        Ok(self
+            .files
+            .keys()
+            .any(|known| *known == path || known.starts_with(&format!("{path}/"))))
     }
 
     async fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, BridgeError> {

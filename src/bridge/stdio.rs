@@ -1,25 +1,28 @@
 //! The frontend's transport: HTTP/2 over standard input and output, with BuildKit as the server.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Stdin, Stdout};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{BridgeError, GrpcBridge, MAX_MESSAGE};
+use super::{BridgeError, GrpcBridge, MAX_HEADER_LIST};
 
 /// Connects to the BuildKit that started this process. Nothing else may read or write the standard streams.
 pub async fn stdio() -> Result<GrpcBridge, BridgeError> {
-    let failed = |error: &dyn std::fmt::Display| BridgeError::new(format!("failed to reach BuildKit: {error}"));
-    let mut streams = Some(Streams { input: tokio::io::stdin(), output: tokio::io::stdout() });
+    let failed =
+        |error: &dyn std::fmt::Display| BridgeError::new(format!("failed to reach BuildKit: {error}"));
+    let mut streams = Some(Streams::open().map_err(|error| failed(&error))?);
     let connector = tower::service_fn(move |_| {
         let streams = streams.take().map(TokioIo::new);
         async move { streams.ok_or_else(|| io::Error::other("the standard streams are used up")) }
     });
     let channel: Channel = Endpoint::from_static("http://localhost")
-        .http2_max_header_list_size(MAX_MESSAGE as u32)
+        .http2_max_header_list_size(MAX_HEADER_LIST)
         .connect_with_connector(connector)
         .await
         .map_err(|error| failed(&error))?;
@@ -28,12 +31,25 @@ pub async fn stdio() -> Result<GrpcBridge, BridgeError> {
 
 /// Standard input and output as one stream.
 struct Streams {
-    input: Stdin,
-    output: Stdout,
+    input: Receiver,
+    output: Sender,
+}
+
+impl Streams {
+    /// BuildKit gives pipes. Used as such, not through blocking threads, which would hold frames back.
+    fn open() -> io::Result<Self> {
+        let input = Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
+        let output = Sender::from_owned_fd(io::stdout().as_fd().try_clone_to_owned()?)?;
+        Ok(Self { input, output })
+    }
 }
 
 impl AsyncRead for Streams {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.input).poll_read(cx, buf)
     }
 }

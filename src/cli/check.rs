@@ -52,5 +52,8 @@ pub fn run(args: &CheckArgs) -> Result<Checked, Failure> {
     }
     let services = opened.manifest.services.len();
     let (services, _) = mistakes.unique().finish(Some(services))?;
-    Ok(Checked { services, warnings: opened.warnings })
+    Ok(Checked {
+        services,
+        warnings: opened.warnings,
+    })
 }

@@ -29,7 +29,10 @@ pub async fn run() -> Result<(), bridge::BridgeError> {
 }
 
 fn request(variables: impl Iterator<Item = (String, String)>) -> Request {
-    let mut request = Request { tools: own_image(), ..Request::default() };
+    let mut request = Request {
+        tools: own_image(),
+        ..Request::default()
+    };
     for (name, value) in variables {
         if name.starts_with("BUILDKIT_FRONTEND_OPT_") {
             if let Some((key, value)) = value.split_once('=') {
@@ -43,7 +46,8 @@ fn request(variables: impl Iterator<Item = (String, String)>) -> Request {
 }
 
 fn own_image() -> Tools {
-    let definition = fs_err::read(OWN_IMAGE).ok().and_then(|bytes| pb::Definition::decode(bytes.as_slice()).ok());
+    let definition = fs_err::read(OWN_IMAGE)
+        .ok()
+        .and_then(|bytes| pb::Definition::decode(bytes.as_slice()).ok());
     definition.map_or(Tools::None, |definition| Tools::Image(Box::new(definition)))
 }
-

@@ -4,11 +4,11 @@ use buildkit_llb::Platform;
 use clap::{Args, ValueEnum};
 
 use super::project::{Opened, ProjectArgs};
+use crate::diag::Spanned;
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::frontend::{Failure, locked_picks};
 use crate::manifest::types::items;
 use crate::manifest::{PythonMinor, Service};
-use crate::diag::Spanned;
 use crate::plan::{self, Accounts, Inputs, Plan};
 use crate::python::Interpreter;
 
@@ -51,7 +51,8 @@ pub fn run(args: &PlanArgs) -> Result<String, Failure> {
     Ok(match args.format {
         Format::Tree => plans.iter().map(plan::tree).collect(),
         Format::Json => {
-            let text = serde_json::to_string_pretty(&plans).map_err(|error| Failure::Internal(error.to_string()))?;
+            let text =
+                serde_json::to_string_pretty(&plans).map_err(|error| Failure::Internal(error.to_string()))?;
             format!("{text}\n")
         }
     })
@@ -65,17 +66,24 @@ fn names<'o>(args: &PlanArgs, opened: &'o Opened) -> Result<Vec<&'o Spanned<Stri
     let find = |asked: &String| {
         known().find(|name| name.value == *asked).ok_or_else(|| {
             let names = known().map(|name| name.value.as_str()).collect::<Vec<_>>();
-            Diagnostic::error(format!("there is no service `{asked}` in `{}`", opened.file.name()))
-                .maybe_help(did_you_mean(asked, names.iter().copied()))
-                .help(format!("known: {}", names.join(", ")))
-                .into()
+            Diagnostic::error(format!(
+                "there is no service `{asked}` in `{}`",
+                opened.file.name()
+            ))
+            .maybe_help(did_you_mean(asked, names.iter().copied()))
+            .help(format!("known: {}", names.join(", ")))
+            .into()
         })
     };
     args.services.iter().map(find).collect()
 }
 
 fn platform(text: &str) -> Result<Platform, Failure> {
-    text.parse().map_err(|error| Diagnostic::error(format!("`{text}` is not a platform")).help(format!("{error}")).into())
+    text.parse().map_err(|error| {
+        Diagnostic::error(format!("`{text}` is not a platform"))
+            .help(format!("{error}"))
+            .into()
+    })
 }
 
 /// A service's plans: for the platform asked, else for each of the manifest's, else for linux/amd64.
@@ -87,10 +95,21 @@ pub(super) fn plans(
 ) -> Result<Vec<Plan>, Failure> {
     let service = opened.manifest.service(name).cloned().unwrap_or_default();
     let gathered = project.gather(opened, &service)?;
-    let named = items(opened.manifest.platforms.as_ref()).iter().filter_map(|text| text.parse().ok());
-    let platforms: Vec<Platform> = asked.cloned().map_or_else(|| named.collect(), |platform| vec![platform]);
-    let platforms = if platforms.is_empty() { vec![platform("linux/amd64")?] } else { platforms };
-    platforms.iter().map(|platform| one(opened, name, &service, &gathered, platform)).collect()
+    let named = items(opened.manifest.platforms.as_ref())
+        .iter()
+        .filter_map(|text| text.parse().ok());
+    let platforms: Vec<Platform> = asked
+        .cloned()
+        .map_or_else(|| named.collect(), |platform| vec![platform]);
+    let platforms = if platforms.is_empty() {
+        vec![platform("linux/amd64")?]
+    } else {
+        platforms
+    };
+    platforms
+        .iter()
+        .map(|platform| one(opened, name, &service, &gathered, platform))
+        .collect()
 }
 
 fn one(
@@ -100,11 +119,15 @@ fn one(
     project: &crate::frontend::Project,
     platform: &Platform,
 ) -> Result<Plan, Failure> {
-    let minor = opened.manifest.python.as_ref().map_or(PythonMinor { major: 3, minor: 11 }, |python| python.value);
+    let minor = opened
+        .manifest
+        .python
+        .as_ref()
+        .map_or(PythonMinor { major: 3, minor: 11 }, |python| python.value);
     let interpreter = Interpreter::assumed(minor, &platform.architecture);
     let text = platform.to_string();
     let packages = match &project.lock {
-        Some((path, lock)) => locked_picks(lock, path.parent(), service, &interpreter, &text)?,
+        Some((_, lock)) => locked_picks(lock, service, &interpreter, &text)?,
         None => Vec::new(),
     };
     let inputs = Inputs {
@@ -117,6 +140,7 @@ fn one(
         interpreter: &interpreter,
         assumed: true,
         accounts: &Accounts::default(),
+        requirements: &project.requirements,
         packages,
     };
     Ok(plan::make(inputs)?)

@@ -33,10 +33,15 @@ pub struct Opened {
 impl ProjectArgs {
     /// Reads and checks the manifest.
     pub fn open(&self) -> Result<Opened, Failure> {
-        let text = read(&self.context.join(&self.file), &self.file)?.ok_or_else(|| no_manifest(&self.file))?;
+        let text =
+            read(&self.context.join(&self.file), &self.file)?.ok_or_else(|| no_manifest(&self.file))?;
         let file = SourceFile::new(self.file.as_str(), text);
         let (manifest, warnings) = manifest::parse(&file)?;
-        Ok(Opened { file, manifest, warnings })
+        Ok(Opened {
+            file,
+            manifest,
+            warnings,
+        })
     }
 
     /// Reads the requirement files or the lock of a service.

@@ -49,7 +49,14 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Self { severity, message: message.into(), place: None, label: None, related: Vec::new(), help: Vec::new() }
+        Self {
+            severity,
+            message: message.into(),
+            place: None,
+            label: None,
+            related: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     /// Says where it is.
@@ -66,7 +73,10 @@ impl Diagnostic {
 
     /// Adds another place of the same file.
     pub fn related(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.related.push(Label { span, text: text.into() });
+        self.related.push(Label {
+            span,
+            text: text.into(),
+        });
         self
     }
 
@@ -139,7 +149,11 @@ impl Diagnostics {
 
     /// The value when nothing stops the build (with the warnings), else everything that was found.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<(T, Self), Self> {
-        self.0.sort_by_key(|d| d.place.as_ref().map(|(file, span)| (file.name().to_owned(), span.start)));
+        self.0.sort_by_key(|d| {
+            d.place
+                .as_ref()
+                .map(|(file, span)| (file.name().to_owned(), span.start))
+        });
         match value {
             Some(value) if !self.has_errors() => Ok((value, self)),
             _ => Err(self),

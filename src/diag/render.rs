@@ -12,24 +12,39 @@ pub fn render(diagnostic: &Diagnostic, colour: bool) -> String {
     };
     let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()));
     if let Some((file, span)) = &diagnostic.place {
-        let primary = AnnotationKind::Primary.span(span.range()).label(diagnostic.label.as_deref());
+        let primary = AnnotationKind::Primary
+            .span(span.range())
+            .label(diagnostic.label.as_deref());
         let related = diagnostic.related.iter().map(|label| {
-            AnnotationKind::Context.span(label.span.range()).label(label.text.as_str())
+            AnnotationKind::Context
+                .span(label.span.range())
+                .label(label.text.as_str())
         });
         group = group.element(
-            Snippet::source(file.text()).path(file.name()).annotation(primary).annotations(related),
+            Snippet::source(file.text())
+                .path(file.name())
+                .annotation(primary)
+                .annotations(related),
         );
     }
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     renderer.render(&[group])
 }
 
 /// All of them, an empty line between two.
 pub fn render_all(diagnostics: &Diagnostics, colour: bool) -> String {
-    diagnostics.iter().map(|d| render(d, colour)).collect::<Vec<_>>().join("\n\n")
+    diagnostics
+        .iter()
+        .map(|d| render(d, colour))
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 #[cfg(test)]

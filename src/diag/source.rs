@@ -33,9 +33,14 @@ impl SourceFile {
     /// Wraps a file's text under the name that messages show (relative to the project).
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        let line_starts =
-            std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect::<Vec<_>>();
-        Self(Arc::new(Inner { name: name.into(), text, line_starts }))
+        let line_starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect::<Vec<_>>();
+        Self(Arc::new(Inner {
+            name: name.into(),
+            text,
+            line_starts,
+        }))
     }
 
     /// The file's name as messages show it.
@@ -53,12 +58,20 @@ impl SourceFile {
         let offset = self.floor(offset);
         let line = self.0.line_starts.partition_point(|start| *start <= offset);
         let start = self.0.line_starts[line - 1];
-        Position { line, column: self.0.text[start..offset].chars().count() + 1 }
+        Position {
+            line,
+            column: self.0.text[start..offset].chars().count() + 1,
+        }
     }
 
     /// The byte span of a whole line (1-based) without its line end.
     pub fn line_span(&self, line: usize) -> Span {
-        let start = self.0.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.0.text.len());
+        let start = self
+            .0
+            .line_starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(self.0.text.len());
         let rest = &self.0.text[start..];
         let len = rest.find('\n').unwrap_or(rest.len());
         Span::new(start, start + rest[..len].trim_end_matches('\r').len())
@@ -111,7 +124,10 @@ impl<T> Spanned<T> {
 
     /// Turns the value into another and keeps the place.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
-        Spanned { value: f(self.value), span: self.span }
+        Spanned {
+            value: f(self.value),
+            span: self.span,
+        }
     }
 }
 

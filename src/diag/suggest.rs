@@ -5,7 +5,12 @@ pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -
     let limit = (found.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&found.to_lowercase(), &name.to_lowercase()),
+                name,
+            )
+        })
         .filter(|(distance, name)| *distance <= limit || name.starts_with(found) && found.len() > 2)
         .min()
         .map(|(_, name)| format!("did you mean `{name}`?"))
@@ -17,7 +22,10 @@ mod tests {
 
     #[test]
     fn only_near_names_are_offered() {
-        assert_eq!(did_you_mean("wroker", ["worker", "web"]).as_deref(), Some("did you mean `worker`?"));
+        assert_eq!(
+            did_you_mean("wroker", ["worker", "web"]).as_deref(),
+            Some("did you mean `worker`?")
+        );
         assert_eq!(did_you_mean("zzz", ["worker", "web"]), None);
     }
 }

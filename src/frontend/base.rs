@@ -36,11 +36,18 @@ pub(super) fn environment(config: &[u8]) -> BTreeMap<String, String> {
     let config = serde_json::from_slice::<serde_json::Value>(config).unwrap_or_default();
     let list = config["config"]["Env"].as_array().cloned().unwrap_or_default();
     let entries = list.iter().filter_map(serde_json::Value::as_str);
-    entries.filter_map(|entry| entry.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    entries
+        .filter_map(|entry| entry.split_once('='))
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
 }
 
 /// The image's users, read from the image itself: nothing runs, so any platform can be read.
-pub(super) async fn accounts(bridge: &dyn Bridge, root: &State, caches: &[CacheImport]) -> Result<Accounts, Failure> {
+pub(super) async fn accounts(
+    bridge: &dyn Bridge,
+    root: &State,
+    caches: &[CacheImport],
+) -> Result<Accounts, Failure> {
     let result = bridge.solve(lower::marshal(root).to_pb(), caches).await?;
     let read = |path: &'static str| {
         let result = result.clone();
@@ -81,7 +88,10 @@ pub(super) async fn interpreter(
         let result = bridge.solve(lower::marshal(&probe).to_pb(), caches).await?;
         let bytes = bridge.read_file(&result, lower::PROBE_FILE).await?;
         serde_json::from_slice::<Found>(&bytes).map_err(|error| {
-            Failure::Internal(format!("the Python of `{}` gave no readable answer: {error}", cx.image))
+            Failure::Internal(format!(
+                "the Python of `{}` gave no readable answer: {error}",
+                cx.image
+            ))
         })
     };
     let mut found = ask(None).await?;
@@ -92,7 +102,8 @@ pub(super) async fn interpreter(
 }
 
 fn read_interpreter(found: Found, cx: &Context, at: Span) -> Result<Interpreter, Failure> {
-    let wrong = |message: String, help: &str| Failure::from(Diagnostic::error(message).at(&cx.file, at).help(help));
+    let wrong =
+        |message: String, help: &str| Failure::from(Diagnostic::error(message).at(&cx.file, at).help(help));
     if found.version.is_empty() {
         return Err(wrong(
             format!("`{}` has no Python", cx.image),
@@ -100,10 +111,19 @@ fn read_interpreter(found: Found, cx: &Context, at: Span) -> Result<Interpreter,
         ));
     }
     if found.implementation != "cpython" {
-        return Err(wrong(format!("`{}` has {}, not CPython", cx.image, found.implementation), "use a CPython image"));
+        return Err(wrong(
+            format!("`{}` has {}, not CPython", cx.image, found.implementation),
+            "use a CPython image",
+        ));
     }
-    let libc = found.libc.parse().map_err(|error| wrong(error, "images with glibc or musl are supported"))?;
-    let minor = found.version.parse().map_err(|error: String| wrong(error, "use a newer image"))?;
+    let libc = found
+        .libc
+        .parse()
+        .map_err(|error| wrong(error, "images with glibc or musl are supported"))?;
+    let minor = found
+        .version
+        .parse()
+        .map_err(|error: String| wrong(error, "use a newer image"))?;
     Ok(Interpreter {
         minor,
         libc,
@@ -115,5 +135,9 @@ fn read_interpreter(found: Found, cx: &Context, at: Span) -> Result<Interpreter,
 
 /// The image of another platform has the same Python on another machine.
 fn machine_of(target: &Platform, asked: &Platform, found: String) -> String {
-    if target.architecture == asked.architecture { found } else { machine(&target.architecture).to_owned() }
+    if target.architecture == asked.architecture {
+        found
+    } else {
+        machine(&target.architecture).to_owned()
+    }
 }

@@ -13,12 +13,16 @@ use crate::diag::{Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::layers::{GraphProvider, find};
 use crate::lower::{self, Context};
 use crate::manifest::types::items;
-use crate::manifest::{Manifest, Service};
+use crate::manifest::{Manifest, ProjectPath, PythonMinor, Service, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
-use crate::python::Interpreter;
+use crate::python::{Interpreter, Pick};
 
 /// Builds the target for every platform.
-pub(super) async fn build(bridge: &dyn Bridge, request: &Request, options: &Options) -> Result<Outcome, Failure> {
+pub(super) async fn build(
+    bridge: &dyn Bridge,
+    request: &Request,
+    options: &Options,
+) -> Result<Outcome, Failure> {
     let (engine, loaded) = futures_util::try_join!(
         async { Ok(bridge.ping().await?) },
         load::manifest(bridge, request, options),
@@ -26,7 +30,14 @@ pub(super) async fn build(bridge: &dyn Bridge, request: &Request, options: &Opti
     let target = target(&loaded, options.target.as_deref())?;
     let platforms = platforms(&engine, &loaded.manifest, options)?;
     let tools = tools(request)?;
-    let build = Build { bridge, options, engine: &engine, loaded: &loaded, target: &target, tools };
+    let build = Build {
+        bridge,
+        options,
+        engine: &engine,
+        loaded: &loaded,
+        target: &target,
+        tools,
+    };
     let results = try_join_all(platforms.iter().map(|platform| build.platform(platform))).await?;
     Ok(outcome(options, &platforms, results))
 }
@@ -44,8 +55,20 @@ pub(super) struct Target {
 /// The service or base that was asked for; one service needs no asking.
 pub(super) fn target(loaded: &Loaded, asked: Option<&str>) -> Result<Target, Failure> {
     let manifest = &loaded.manifest;
-    let names = || manifest.services.iter().map(|(name, _)| name.value.clone()).collect::<Vec<_>>();
-    let bases = || manifest.bases.iter().map(|(name, _)| format!("base:{}", name.value)).collect::<Vec<_>>();
+    let names = || {
+        manifest
+            .services
+            .iter()
+            .map(|(name, _)| name.value.clone())
+            .collect::<Vec<_>>()
+    };
+    let bases = || {
+        manifest
+            .bases
+            .iter()
+            .map(|(name, _)| format!("base:{}", name.value))
+            .collect::<Vec<_>>()
+    };
     let listed = || [names(), bases()].concat().join(", ");
     let Some(asked) = asked else {
         let [(name, service)] = manifest.services.as_slice() else {
@@ -53,28 +76,51 @@ pub(super) fn target(loaded: &Loaded, asked: Option<&str>) -> Result<Target, Fai
                 .help(format!("name one with `--target`: {}", listed()))
                 .into());
         };
-        return Ok(Target { name: name.value.clone(), service: service.clone(), at: name.span, base_only: false });
+        return Ok(Target {
+            name: name.value.clone(),
+            service: service.clone(),
+            at: name.span,
+            base_only: false,
+        });
     };
     if let Some(name) = asked.strip_prefix("base:") {
         if let Some((key, _)) = manifest.bases.iter().find(|(key, _)| key.value == name) {
-            let service = Service { base: Some(key.clone()), ..Service::default() };
-            return Ok(Target { name: asked.to_owned(), service, at: key.span, base_only: true });
+            let service = Service {
+                base: Some(key.clone()),
+                ..Service::default()
+            };
+            return Ok(Target {
+                name: asked.to_owned(),
+                service,
+                at: key.span,
+                base_only: true,
+            });
         }
     } else if let Some((key, service)) = manifest.services.iter().find(|(key, _)| key.value == asked) {
-        return Ok(Target { name: asked.to_owned(), service: service.clone(), at: key.span, base_only: false });
+        return Ok(Target {
+            name: asked.to_owned(),
+            service: service.clone(),
+            at: key.span,
+            base_only: false,
+        });
     }
     let known = [names(), bases()].concat();
-    Err(Diagnostic::error(format!("there is no service `{asked}` in `{}`", loaded.file.name()))
-        .maybe_help(did_you_mean(asked, known.iter().map(String::as_str)))
-        .help(format!("known: {}", listed()))
-        .into())
+    Err(Diagnostic::error(format!(
+        "there is no service `{asked}` in `{}`",
+        loaded.file.name()
+    ))
+    .maybe_help(did_you_mean(asked, known.iter().map(String::as_str)))
+    .help(format!("known: {}", listed()))
+    .into())
 }
 
 /// The platforms asked for, else the manifest's, else the engine's own.
 fn platforms(engine: &Engine, manifest: &Manifest, options: &Options) -> Result<Vec<Platform>, Failure> {
     let mut platforms = options.platforms.clone();
     if platforms.is_empty() {
-        let named = items(manifest.platforms.as_ref()).iter().filter_map(|text| text.parse::<Platform>().ok());
+        let named = items(manifest.platforms.as_ref())
+            .iter()
+            .filter_map(|text| text.parse::<Platform>().ok());
         platforms = named.collect();
     }
     if platforms.is_empty() {
@@ -84,7 +130,9 @@ fn platforms(engine: &Engine, manifest: &Manifest, options: &Options) -> Result<
     platforms.sort();
     platforms.dedup();
     if options.multi_platform == Some(false) && platforms.len() > 1 {
-        return Err(Diagnostic::error("several platforms were asked for, and `multi-platform` is off").into());
+        return Err(
+            Diagnostic::error("several platforms were asked for, and `multi-platform` is off").into(),
+        );
     }
     Ok(platforms)
 }
@@ -101,7 +149,9 @@ fn tools(request: &Request) -> Result<State, Failure> {
             .shared_key_hint("wheelwright-tools")
             .name("[internal] load tools")
             .build()),
-        Tools::None => Err(Failure::Internal("this request came without the tools that unpack wheels".to_owned())),
+        Tools::None => Err(Failure::Internal(
+            "this request came without the tools that unpack wheels".to_owned(),
+        )),
     }
 }
 
@@ -132,21 +182,35 @@ impl Build<'_> {
         let image = base::image(self.bridge, &query, &self.loaded.file, stand.image_at).await?;
         let cx = self.context(platform, &image.reference, base::environment(&image.config));
         let (plan, definition) = if self.target.base_only {
-            let plan = self.plan(&cx, &Interpreter::assumed(self.minor(), &platform.architecture), &Accounts::default(), Vec::new())?;
+            let plan = self.plan(
+                &cx,
+                &Interpreter::assumed(self.minor(), &platform.architecture),
+                &Accounts::default(),
+                &[],
+                Vec::new(),
+            )?;
             let definition = lower::marshal(&lower::rootfs(&plan, &cx));
             (plan, definition)
         } else {
             self.service(&cx).await?
         };
         let result = self.solve(&definition).await?;
-        let created = self.options.build_arg("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok()).map(rfc3339);
+        let created = self
+            .options
+            .build_arg("SOURCE_DATE_EPOCH")
+            .and_then(|text| text.parse().ok())
+            .map(rfc3339);
         let labels = &self.options.labels;
         let config = if self.target.base_only {
             lower::base_config(&plan, &image.config, platform, labels, created.as_deref())
         } else {
             lower::config(&plan, &image.config, platform, labels, created.as_deref())
         };
-        Ok(Built { result, config, base_config: image.config })
+        Ok(Built {
+            result,
+            config,
+            base_config: image.config,
+        })
     }
 
     /// The full name of the image, with Docker's registry where none is named.
@@ -164,9 +228,9 @@ impl Build<'_> {
         plan::stand(&self.loaded.manifest, &self.target.service)
     }
 
-    fn minor(&self) -> crate::manifest::PythonMinor {
+    fn minor(&self) -> PythonMinor {
         let named = self.loaded.manifest.python.as_ref().map(|python| python.value);
-        named.unwrap_or(crate::manifest::PythonMinor { major: 3, minor: 11 })
+        named.unwrap_or(PythonMinor { major: 3, minor: 11 })
     }
 
     async fn service(&self, cx: &Context) -> Result<(Plan, Definition), Failure> {
@@ -174,16 +238,30 @@ impl Build<'_> {
         let rootfs = lower::stand_rootfs(&self.stand(), &self.target.name, cx);
         let asked = lower::stand_rootfs(&self.stand(), &self.target.name, &cx.on_build_platform());
         let at = self.stand().image_at;
-        let wanted = self.loaded.manifest.python.as_ref().map(|python| python.value.to_string()).unwrap_or_default();
+        let wanted = self
+            .loaded
+            .manifest
+            .python
+            .as_ref()
+            .map(|python| python.value.to_string())
+            .unwrap_or_default();
         let (project, interpreter, accounts) = futures_util::try_join!(
             load::project(self.bridge, self.loaded, &self.target.service),
             base::interpreter(self.bridge, cx, rootfs.clone(), &wanted, at, caches),
             self.accounts(&rootfs),
         )?;
         let named = (self.target.name.as_str(), &self.target.service);
-        let packages =
-            lock::packages(self.bridge, self.loaded, named, &project, &interpreter, (cx, asked), caches).await?;
-        let plan = self.plan(cx, &interpreter, &accounts, packages)?;
+        let packages = lock::packages(
+            self.bridge,
+            self.loaded,
+            named,
+            &project,
+            &interpreter,
+            (cx, asked),
+            caches,
+        )
+        .await?;
+        let plan = self.plan(cx, &interpreter, &accounts, &project.requirements, packages)?;
         self.code_is_there(&plan, cx).await?;
         let found = find(&[&GraphProvider], &plan.layers).await;
         let definition = lower::marshal(&lower::image(&plan, &found, cx));
@@ -193,9 +271,7 @@ impl Build<'_> {
     /// Users are looked up only where one is named.
     async fn accounts(&self, rootfs: &State) -> Result<Accounts, Failure> {
         match self.target.service.user.as_ref().map(|user| &user.value) {
-            Some(crate::manifest::User::Name(_)) => {
-                base::accounts(self.bridge, rootfs, &self.options.cache_imports).await
-            }
+            Some(User::Name(_)) => base::accounts(self.bridge, rootfs, &self.options.cache_imports).await,
             _ => Ok(Accounts::default()),
         }
     }
@@ -205,7 +281,8 @@ impl Build<'_> {
         cx: &Context,
         interpreter: &Interpreter,
         accounts: &Accounts,
-        packages: Vec<crate::python::Pick>,
+        requirements: &[ProjectPath],
+        packages: Vec<Pick>,
     ) -> Result<Plan, Failure> {
         let platform = cx.platform.to_string();
         let inputs = Inputs {
@@ -218,6 +295,7 @@ impl Build<'_> {
             interpreter,
             assumed: self.target.base_only,
             accounts,
+            requirements,
             packages,
         };
         Ok(plan::make(inputs)?)
@@ -232,7 +310,11 @@ impl Build<'_> {
         let source = lower::context_source(cx, &plan.service, &paths);
         let absent = load::absent(self.bridge, &source, &paths).await?;
         let place = |path| {
-            let code = plan.code.iter().find(|code| code.from == path).map(|code| code.at);
+            let code = plan
+                .code
+                .iter()
+                .find(|code| code.from == path)
+                .map(|code| code.at);
             code.unwrap_or(self.target.at)
         };
         let mistakes = absent.into_iter().map(|path| {
@@ -242,7 +324,11 @@ impl Build<'_> {
                 .help("paths are relative to the repository's root, the build context")
         });
         let mistakes = mistakes.collect::<Diagnostics>();
-        if mistakes.is_empty() { Ok(()) } else { Err(mistakes.into()) }
+        if mistakes.is_empty() {
+            Ok(())
+        } else {
+            Err(mistakes.into())
+        }
     }
 
     fn context(&self, platform: &Platform, image: &str, environment: BTreeMap<String, String>) -> Context {
@@ -263,7 +349,11 @@ impl Build<'_> {
             network: self.options.network,
             extra_hosts: self.options.extra_hosts.clone(),
             proxy: self.options.proxy(),
-            cache_namespace: self.options.build_arg("BUILDKIT_CACHE_MOUNT_NS").unwrap_or_default().to_owned(),
+            cache_namespace: self
+                .options
+                .build_arg("BUILDKIT_CACHE_MOUNT_NS")
+                .unwrap_or_default()
+                .to_owned(),
             indexes: indexes(manifest),
         }
     }
@@ -273,7 +363,10 @@ impl Build<'_> {
             Diagnostic::error(format!("this engine is too old: {missing}"))
                 .help("BuildKit 0.19 or Docker 28 and newer have it")
         })?;
-        Ok(self.bridge.solve(definition.to_pb(), &self.options.cache_imports).await?)
+        Ok(self
+            .bridge
+            .solve(definition.to_pb(), &self.options.cache_imports)
+            .await?)
     }
 }
 
@@ -296,8 +389,17 @@ fn rfc3339(seconds: i64) -> String {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let (year, day) = (year + era * 400, day - (153 * month + 2) / 5 + 1);
-    let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3_600, rest % 3_600 / 60, rest % 60)
+    let (year, month) = if month < 10 {
+        (year, month + 3)
+    } else {
+        (year + 1, month - 9)
+    };
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        rest / 3_600,
+        rest % 3_600 / 60,
+        rest % 60
+    )
 }
 
 fn outcome(options: &Options, platforms: &[Platform], built: Vec<Built>) -> Outcome {
@@ -316,7 +418,10 @@ fn outcome(options: &Options, platforms: &[Platform], built: Vec<Built>) -> Outc
         listed.push(json!({"ID": id, "Platform": oci(platform)}));
         refs.insert(id, built.result);
     }
-    metadata.insert("refs.platforms".to_owned(), json!({"Platforms": listed}).to_string().into_bytes());
+    metadata.insert(
+        "refs.platforms".to_owned(),
+        json!({"Platforms": listed}).to_string().into_bytes(),
+    );
     let refs = match refs.pop_first() {
         Some((_, one)) if !many => Refs::One(one),
         Some((id, one)) => {

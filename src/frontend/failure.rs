@@ -48,7 +48,10 @@ impl From<Diagnostic> for Failure {
 impl Failure {
     pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        Self::Internal(text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
+        Self::Internal(
+            text.or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default(),
+        )
     }
 
     /// The status that is returned to BuildKit.
@@ -56,17 +59,29 @@ impl Failure {
         let (code, details) = match self {
             Self::Mistakes(mistakes) => (INVALID_ARGUMENT, mistakes.iter().filter_map(source).collect()),
             Self::Engine(error) => return error.status.clone(),
-            Self::Request(name) => (UNIMPLEMENTED, vec![errdefs::Subrequest { name: name.clone() }.to_any()]),
-            Self::Capability(name) => (UNIMPLEMENTED, vec![errdefs::FrontendCap { name: name.clone() }.to_any()]),
+            Self::Request(name) => (
+                UNIMPLEMENTED,
+                vec![errdefs::Subrequest { name: name.clone() }.to_any()],
+            ),
+            Self::Capability(name) => (
+                UNIMPLEMENTED,
+                vec![errdefs::FrontendCap { name: name.clone() }.to_any()],
+            ),
             Self::Internal(_) => (UNKNOWN, Vec::new()),
         };
-        rpc::Status { code, message: self.to_string(), details }
+        rpc::Status {
+            code,
+            message: self.to_string(),
+            details,
+        }
     }
 }
 
 /// Every error on a line of its own with its place, its advice below.
 fn summary(mistakes: &Diagnostics) -> String {
-    let errors = mistakes.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let errors = mistakes
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error);
     let lines = errors.flat_map(|error| {
         std::iter::once(error.summary()).chain(error.help.iter().map(|help| format!("  help: {help}")))
     });
@@ -79,7 +94,10 @@ fn source(diagnostic: &Diagnostic) -> Option<prost_types::Any> {
     let position = |offset| {
         let at = file.position(offset);
         let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
-        errdefs::Position { line: number(at.line), character: number(at.column) }
+        errdefs::Position {
+            line: number(at.line),
+            character: number(at.column),
+        }
     };
     let info = errdefs::SourceInfo {
         filename: file.name().to_owned(),
@@ -87,8 +105,17 @@ fn source(diagnostic: &Diagnostic) -> Option<prost_types::Any> {
         definition: None,
         language: language(file.name()).to_owned(),
     };
-    let range = errdefs::Range { start: position(span.start), end: position(span.end) };
-    Some(errdefs::Source { info: Some(info), ranges: vec![range] }.to_any())
+    let range = errdefs::Range {
+        start: position(span.start),
+        end: position(span.end),
+    };
+    Some(
+        errdefs::Source {
+            info: Some(info),
+            ranges: vec![range],
+        }
+        .to_any(),
+    )
 }
 
 /// A file's language by linguist's name.

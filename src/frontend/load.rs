@@ -26,23 +26,37 @@ pub(super) struct Loaded {
 type Inputs = BTreeMap<String, State>;
 
 /// Reads and checks the manifest, then .dockerignore.
-pub(super) async fn manifest(bridge: &dyn Bridge, request: &Request, options: &Options) -> Result<Loaded, Failure> {
+pub(super) async fn manifest(
+    bridge: &dyn Bridge,
+    request: &Request,
+    options: &Options,
+) -> Result<Loaded, Failure> {
     let inputs = inputs(bridge).await?;
     let remote = options.remote_context.as_deref().map(remote).transpose()?;
     let (file, digest) = manifest_file(bridge, request, options, &inputs, remote.as_ref()).await?;
     let (manifest, warnings) = manifest::parse(&file)?;
-    let sources = SourceMap::new(file.name(), language(file.name()), file.text().as_bytes().to_vec());
+    let sources = SourceMap::new(
+        file.name(),
+        language(file.name()),
+        file.text().as_bytes().to_vec(),
+    );
     for warning in warnings.iter() {
         bridge.warn(wire_warning(warning, &digest)).await?;
     }
     let context = context(bridge, request, options, &inputs, remote).await?;
-    Ok(Loaded { file, sources, manifest, context })
+    Ok(Loaded {
+        file,
+        sources,
+        manifest,
+        context,
+    })
 }
 
 async fn inputs(bridge: &dyn Bridge) -> Result<Inputs, Failure> {
     let mut inputs = Inputs::new();
     for (name, definition) in bridge.inputs().await? {
-        let state = State::from_definition(&definition).map_err(|error| Failure::Internal(error.to_string()))?;
+        let state =
+            State::from_definition(&definition).map_err(|error| Failure::Internal(error.to_string()))?;
         inputs.insert(name, state);
     }
     Ok(inputs)
@@ -52,20 +66,34 @@ async fn inputs(bridge: &dyn Bridge) -> Result<Inputs, Failure> {
 /// clients hand over an archive on standard input).
 fn remote(address: &str) -> Result<State, Failure> {
     let (repository, fragment) = address.split_once('#').unwrap_or((address, ""));
-    let git = address.starts_with("git://") || address.starts_with("git@") || repository.ends_with(".git");
+    let named = repository.strip_suffix(".git").is_some();
+    let git = named || address.starts_with("git://") || address.starts_with("git@");
     if git {
         let (reference, folder) = fragment.split_once(':').unwrap_or((fragment, ""));
-        let source = Source::git(repository, reference).name(format!("[internal] load git source {repository}"));
-        return Ok(if folder.is_empty() { source.build() } else { source.subdir(folder).build() });
+        let source =
+            Source::git(repository, reference).name(format!("[internal] load git source {repository}"));
+        return Ok(if folder.is_empty() {
+            source.build()
+        } else {
+            source.subdir(folder).build()
+        });
     }
     if address.starts_with("http://") || address.starts_with("https://") {
-        let archive = Source::http(address).filename("context").name("[internal] load remote build context").build();
+        let archive = Source::http(address)
+            .filename("context")
+            .name("[internal] load remote build context")
+            .build();
         let unpack = Copy::from(&archive, "/context", "/").attempt_unpack();
-        return Ok(FileOp::on(State::scratch()).copy(unpack).name("[internal] unpack build context").build());
+        return Ok(FileOp::on(State::scratch())
+            .copy(unpack)
+            .name("[internal] unpack build context")
+            .build());
     }
-    Err(Diagnostic::error(format!("the build context `{address}` cannot be read"))
-        .help("a context is a folder, a git repository, or the address of a tar archive")
-        .into())
+    Err(
+        Diagnostic::error(format!("the build context `{address}` cannot be read"))
+            .help("a context is a folder, a git repository, or the address of a tar archive")
+            .into(),
+    )
 }
 
 /// The manifest's text and the digest of the vertex it came from.
@@ -77,9 +105,13 @@ async fn manifest_file(
     remote: Option<&State>,
 ) -> Result<(SourceFile, String), Failure> {
     let name = &options.filename;
-    let state = match (inputs.get(&options.manifest_local).or_else(|| inputs.get(&options.context_local)), remote) {
-        (Some(state), _) => state.clone(),
-        (None, Some(state)) => state.clone(),
+    let state = match (
+        inputs
+            .get(&options.manifest_local)
+            .or_else(|| inputs.get(&options.context_local)),
+        remote,
+    ) {
+        (Some(state), _) | (None, Some(state)) => state.clone(),
         (None, None) => Source::local(&options.manifest_local)
             .session_id(session(request, options, &options.manifest_local))
             .follow_paths([name.clone()])
@@ -112,11 +144,19 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
 }
 
 fn session(request: &Request, options: &Options, local: &str) -> String {
-    options.local_sessions.get(local).unwrap_or(&request.session).clone()
+    options
+        .local_sessions
+        .get(local)
+        .unwrap_or(&request.session)
+        .clone()
 }
 
 fn shared_key(options: &Options, local: &str) -> String {
-    options.shared_keys.get(local).map(|key| format!("-{key}")).unwrap_or_default()
+    options
+        .shared_keys
+        .get(local)
+        .map(|key| format!("-{key}"))
+        .unwrap_or_default()
 }
 
 /// The repository as a source, without what .dockerignore leaves out.
@@ -142,7 +182,11 @@ async fn context(
 }
 
 /// Patterns of `<manifest>.dockerignore`, else of `.dockerignore`.
-async fn ignored(bridge: &dyn Bridge, options: &Options, context: &LocalContext) -> Result<Vec<String>, Failure> {
+async fn ignored(
+    bridge: &dyn Bridge,
+    options: &Options,
+    context: &LocalContext,
+) -> Result<Vec<String>, Failure> {
     let own = format!("{}.dockerignore", options.filename);
     let names = [own.as_str(), ".dockerignore"];
     let source = Source::local(&context.name)
@@ -166,19 +210,32 @@ async fn ignored(bridge: &dyn Bridge, options: &Options, context: &LocalContext)
 /// The lines of an ignore file as patterns relative to the root, as Docker reads them: comments and empty lines
 /// out, cleaned, `!` kept in front.
 fn ignore_patterns(text: &str) -> Vec<String> {
-    let lines = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.starts_with('#')).map(str::trim);
+    let lines = text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(str::trim);
     lines
         .filter(|line| !line.is_empty())
         .filter_map(|line| {
-            let (not, path) = line.strip_prefix('!').map_or(("", line), |path| ("!", path.trim()));
-            let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>();
+            let (not, path) = line
+                .strip_prefix('!')
+                .map_or(("", line), |path| ("!", path.trim()));
+            let parts = path
+                .split('/')
+                .filter(|part| !part.is_empty() && *part != ".")
+                .collect::<Vec<_>>();
             (!parts.is_empty()).then(|| format!("{not}{}", parts.join("/")))
         })
         .collect()
 }
 
 /// Reads a service's requirement files or lock, in as many rounds as they name each other.
-pub(super) async fn project(bridge: &dyn Bridge, loaded: &Loaded, service: &Service) -> Result<Project, Failure> {
+pub(super) async fn project(
+    bridge: &dyn Bridge,
+    loaded: &Loaded,
+    service: &Service,
+) -> Result<Project, Failure> {
     let mut files = Files::new();
     loop {
         match Project::gather(&loaded.file, &loaded.manifest, service, &files)? {
@@ -192,7 +249,11 @@ pub(super) async fn project(bridge: &dyn Bridge, loaded: &Loaded, service: &Serv
 }
 
 async fn read(bridge: &dyn Bridge, context: &LocalContext, paths: &[ProjectPath]) -> Result<Files, Failure> {
-    let what = paths.iter().map(ProjectPath::as_str).collect::<Vec<_>>().join(" ");
+    let what = paths
+        .iter()
+        .map(ProjectPath::as_str)
+        .collect::<Vec<_>>()
+        .join(" ");
     let source = lower::narrowed(context, &what, paths);
     let result = bridge.solve(lower::marshal(&source).to_pb(), &[]).await?;
     let one = |path: &ProjectPath| {
@@ -209,10 +270,19 @@ async fn read(bridge: &dyn Bridge, context: &LocalContext, paths: &[ProjectPath]
 }
 
 /// Those of some paths that the repository does not have, or that .dockerignore leaves out.
-pub(super) async fn absent(bridge: &dyn Bridge, source: &State, paths: &[ProjectPath]) -> Result<Vec<ProjectPath>, Failure> {
+pub(super) async fn absent(
+    bridge: &dyn Bridge,
+    source: &State,
+    paths: &[ProjectPath],
+) -> Result<Vec<ProjectPath>, Failure> {
     let result: Ref = bridge.solve(lower::marshal(source).to_pb(), &[]).await?;
     let found = try_join_all(paths.iter().map(|path| bridge.exists(&result, path.as_str()))).await?;
-    Ok(paths.iter().zip(found).filter(|(_, found)| !found).map(|(path, _)| path.clone()).collect())
+    Ok(paths
+        .iter()
+        .zip(found)
+        .filter(|(_, found)| !found)
+        .map(|(path, _)| path.clone())
+        .collect())
 }
 
 fn wire_warning(diagnostic: &Diagnostic, digest: &str) -> Warning {
@@ -221,9 +291,15 @@ fn wire_warning(diagnostic: &Diagnostic, digest: &str) -> Warning {
         let position = |offset| {
             let at = file.position(offset);
             let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
-            Some(buildkit_proto::pb::Position { line: number(at.line), character: number(at.column) })
+            Some(buildkit_proto::pb::Position {
+                line: number(at.line),
+                character: number(at.column),
+            })
         };
-        buildkit_proto::pb::Range { start: position(span.start), end: position(span.end) }
+        buildkit_proto::pb::Range {
+            start: position(span.start),
+            end: position(span.end),
+        }
     });
     Warning {
         digest: digest.to_owned(),

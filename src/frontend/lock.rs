@@ -9,7 +9,7 @@ use super::{Failure, Project};
 use crate::bridge::{Bridge, CacheImport};
 use crate::diag::SourceFile;
 use crate::lower::{self, Context, LOCK_FILE, ResolveInputs};
-use crate::manifest::{ProjectPath, Service};
+use crate::manifest::Service;
 use crate::python::choose::{Target, choose};
 use crate::python::{Interpreter, PackageName, Pick, pylock};
 
@@ -23,13 +23,16 @@ pub(crate) fn from_source(service: &Service) -> BTreeSet<PackageName> {
 /// What is installed on a target, from a lock's text.
 pub(crate) fn picks(
     lock: &SourceFile,
-    folder: ProjectPath,
     service: &Service,
     interpreter: &Interpreter,
     platform: &str,
 ) -> Result<Vec<Pick>, Failure> {
     let parsed = pylock::parse(lock)?;
-    let target = Target { interpreter, platform, from_source: &from_source(service), folder };
+    let target = Target {
+        interpreter,
+        platform,
+        from_source: &from_source(service),
+    };
     Ok(choose(lock, &parsed, &target)?)
 }
 
@@ -44,8 +47,8 @@ pub(super) async fn packages(
     caches: &[CacheImport],
 ) -> Result<Vec<Pick>, Failure> {
     let platform = cx.platform.to_string();
-    if let Some((path, lock)) = &project.lock {
-        return picks(lock, path.parent(), service, interpreter, &platform);
+    if let Some((_, lock)) = &project.lock {
+        return picks(lock, service, interpreter, &platform);
     }
     if project.requirements.is_empty() {
         return Ok(Vec::new());
@@ -64,5 +67,5 @@ pub(super) async fn packages(
     let result = bridge.solve(definition.to_pb(), caches).await?;
     let bytes = bridge.read_file(&result, LOCK_FILE).await?;
     let lock = SourceFile::new(format!("{name}/pylock.toml"), String::from_utf8_lossy(&bytes));
-    picks(&lock, ProjectPath::root(), service, interpreter, &platform)
+    picks(&lock, service, interpreter, &platform)
 }

@@ -55,8 +55,10 @@ pub enum Tools {
 /// whether the build ended well; the bridge knows already.
 pub async fn run(bridge: Arc<dyn Bridge>, request: Request) -> Result<(), Failure> {
     let work = AssertUnwindSafe(answer(bridge.as_ref(), &request)).catch_unwind();
-    let outcome = work.await.unwrap_or_else(|panic| Err(Failure::panicked(panic.as_ref())));
-    let wire = outcome.as_ref().map(Clone::clone).map_err(Failure::status);
+    let outcome = work
+        .await
+        .unwrap_or_else(|panic| Err(Failure::panicked(panic.as_ref())));
+    let wire = outcome.clone().map_err(|failure| failure.status());
     let ended: Result<(), BridgeError> = bridge.finish(wire).await;
     outcome?;
     Ok(ended?)

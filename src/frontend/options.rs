@@ -69,7 +69,7 @@ impl Options {
         let options = Self {
             filename: filename(get("filename")),
             target: get("target"),
-            platforms: platforms(get("platform"), &mut mistakes),
+            platforms: platforms(get("platform").as_deref(), &mut mistakes),
             multi_platform: get("multi-platform")
                 .or_else(|| build_args.get("BUILDKIT_MULTI_PLATFORM").cloned())
                 .map(|value| matches!(value.as_str(), "1" | "t" | "true" | "T" | "TRUE" | "True")),
@@ -81,8 +81,8 @@ impl Options {
                 _ => ResolveMode::Default,
             },
             cache_imports: cache_imports(opts, &mut mistakes),
-            network: network(get("force-network-mode"), &mut mistakes),
-            extra_hosts: extra_hosts(get("add-hosts"), &mut mistakes),
+            network: network(get("force-network-mode").as_deref(), &mut mistakes),
+            extra_hosts: extra_hosts(get("add-hosts").as_deref(), &mut mistakes),
             request: get("requestid"),
             manifest_local: get("dockerfilekey").unwrap_or_else(|| "dockerfile".to_owned()),
             remote_context: get(&context_local),
@@ -91,18 +91,27 @@ impl Options {
             shared_keys: with_prefix(opts, "sharedkey:localdir:"),
             build_args,
         };
-        mistakes.finish(Some(options)).map(|(options, _)| options).map_err(Failure::from)
+        mistakes
+            .finish(Some(options))
+            .map(|(options, _)| options)
+            .map_err(Failure::from)
     }
 
     /// A build argument that is not empty.
     pub fn build_arg(&self, name: &str) -> Option<&str> {
-        self.build_args.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.build_args
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// Proxy settings among the build arguments, as Docker's clients pass them.
     pub fn proxy(&self) -> ProxyEnv {
         let get = |name: &str| {
-            let found = self.build_args.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+            let found = self
+                .build_args
+                .iter()
+                .find(|(given, _)| given.eq_ignore_ascii_case(name));
             found.map(|(_, value)| value.clone()).unwrap_or_default()
         };
         ProxyEnv {
@@ -132,7 +141,11 @@ fn with_prefix(opts: &BTreeMap<String, String>, prefix: &str) -> BTreeMap<String
 /// A capability that is asked for and unknown ends the request, unless it is only to be forwarded.
 fn capabilities(opts: &BTreeMap<String, String>) -> Result<(), Failure> {
     let asked = opts.get("frontend.caps").map(String::as_str).unwrap_or_default();
-    for cap in asked.split(',').map(str::trim).filter(|cap| !cap.is_empty() && !cap.ends_with("+forward")) {
+    for cap in asked
+        .split(',')
+        .map(str::trim)
+        .filter(|cap| !cap.is_empty() && !cap.ends_with("+forward"))
+    {
         if !CAPABILITIES.contains(&cap) {
             return Err(Failure::Capability(cap.to_owned()));
         }
@@ -140,16 +153,20 @@ fn capabilities(opts: &BTreeMap<String, String>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn platforms(given: Option<String>, mistakes: &mut Diagnostics) -> Vec<Platform> {
+fn platforms(given: Option<&str>, mistakes: &mut Diagnostics) -> Vec<Platform> {
     let mut platforms: Vec<Platform> = Vec::new();
-    for text in given.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|text| !text.is_empty()) {
+    for text in given
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+    {
         match text.parse::<Platform>() {
             // Twice the same platform breaks provenance.
             Ok(platform) if platforms.contains(&platform) => {}
             Ok(platform) => platforms.push(platform),
-            Err(error) => mistakes.push(
-                Diagnostic::error(format!("`{text}` is not a platform")).help(error.to_string()),
-            ),
+            Err(error) => mistakes
+                .push(Diagnostic::error(format!("`{text}` is not a platform")).help(error.to_string())),
         }
     }
     platforms
@@ -159,9 +176,10 @@ fn platforms(given: Option<String>, mistakes: &mut Diagnostics) -> Vec<Platform>
 fn no_cache(opts: &BTreeMap<String, String>) -> bool {
     match (opts.get("no-cache").map(String::as_str), opts.get("target")) {
         (None, _) => false,
-        (Some(""), _) => true,
-        (Some(names), Some(target)) => names.split(',').any(|name| name.trim().eq_ignore_ascii_case(target)),
-        (Some(_), None) => true,
+        (Some(names), Some(target)) if !names.is_empty() => names
+            .split(',')
+            .any(|name| name.trim().eq_ignore_ascii_case(target)),
+        (Some(_), _) => true,
     }
 }
 
@@ -170,40 +188,53 @@ fn cache_imports(opts: &BTreeMap<String, String>, mistakes: &mut Diagnostics) ->
     if let Some(text) = opts.get("cache-imports").filter(|text| !text.is_empty()) {
         match serde_json::from_str::<Vec<CacheImport>>(text) {
             Ok(list) => imports.extend(list),
-            Err(error) => mistakes.push(Diagnostic::error(format!("`cache-imports` cannot be read: {error}"))),
+            Err(error) => mistakes.push(Diagnostic::error(format!(
+                "`cache-imports` cannot be read: {error}"
+            ))),
         }
     }
     let legacy = opts.get("cache-from").map(String::as_str).unwrap_or_default();
-    imports.extend(legacy.split(',').filter(|name| !name.is_empty()).map(|name| CacheImport {
-        r#type: "registry".to_owned(),
-        attrs: BTreeMap::from([("ref".to_owned(), name.to_owned())]),
-    }));
+    imports.extend(
+        legacy
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(|name| CacheImport {
+                r#type: "registry".to_owned(),
+                attrs: BTreeMap::from([("ref".to_owned(), name.to_owned())]),
+            }),
+    );
     imports
 }
 
-fn network(given: Option<String>, mistakes: &mut Diagnostics) -> Network {
-    match given.as_deref() {
+fn network(given: Option<&str>, mistakes: &mut Diagnostics) -> Network {
+    match given {
         None | Some("default" | "sandbox") => Network::Default,
         Some("host") => Network::Host,
         Some("none") => Network::None,
         Some(other) => {
             mistakes.push(
-                Diagnostic::error(format!("`{other}` is not a network mode")).help("known: default, host, none"),
+                Diagnostic::error(format!("`{other}` is not a network mode"))
+                    .help("known: default, host, none"),
             );
             Network::Default
         }
     }
 }
 
-fn extra_hosts(given: Option<String>, mistakes: &mut Diagnostics) -> Vec<(String, IpAddr)> {
+fn extra_hosts(given: Option<&str>, mistakes: &mut Diagnostics) -> Vec<(String, IpAddr)> {
     let mut hosts = Vec::new();
-    for entry in given.iter().flat_map(|list| list.split(',')).filter(|entry| !entry.is_empty()) {
-        let parsed = entry.split_once('=').and_then(|(host, ip)| Some((host.to_owned(), ip.parse().ok()?)));
+    for entry in given
+        .iter()
+        .flat_map(|list| list.split(','))
+        .filter(|entry| !entry.is_empty())
+    {
+        let parsed = entry
+            .split_once('=')
+            .and_then(|(host, ip)| Some((host.to_owned(), ip.parse().ok()?)));
         match parsed {
             Some(host) => hosts.push(host),
-            None => mistakes.push(
-                Diagnostic::error(format!("`{entry}` is not a host to add")).help("expected HOST=IP"),
-            ),
+            None => mistakes
+                .push(Diagnostic::error(format!("`{entry}` is not a host to add")).help("expected HOST=IP")),
         }
     }
     hosts
@@ -214,7 +245,12 @@ mod tests {
     use super::*;
 
     fn parse(opts: &[(&str, &str)]) -> Result<Options, Failure> {
-        Options::parse(&opts.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        Options::parse(
+            &opts
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -229,7 +265,10 @@ mod tests {
     fn known_options_are_typed() {
         let options = parse(&[
             ("platform", "linux/amd64,linux/aarch64,linux/arm64"),
-            ("cache-imports", r#"[{"Type":"registry","Attrs":{"ref":"r.example/c"}}]"#),
+            (
+                "cache-imports",
+                r#"[{"Type":"registry","Attrs":{"ref":"r.example/c"}}]"#,
+            ),
             ("no-cache", ""),
             ("label:a", "b"),
             ("add-hosts", "x=1.2.3.4"),
@@ -247,9 +286,17 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_together() {
-        let text = parse(&[("platform", "no/such/thing/at/all"), ("force-network-mode", "x")]).unwrap_err().to_string();
-        assert!(text.contains("not a platform") && text.contains("not a network mode"), "{text}");
-        assert!(matches!(parse(&[("frontend.caps", "x.y")]), Err(Failure::Capability(_))));
+        let text = parse(&[("platform", "no/such/thing/at/all"), ("force-network-mode", "x")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("not a platform") && text.contains("not a network mode"),
+            "{text}"
+        );
+        assert!(matches!(
+            parse(&[("frontend.caps", "x.y")]),
+            Err(Failure::Capability(_))
+        ));
         assert!(parse(&[("frontend.caps", "x.y+forward,moby.buildkit.frontend.inputs")]).is_ok());
     }
 }

@@ -49,7 +49,10 @@ impl Project {
         if !gather.missing.is_empty() && !gather.mistakes.has_errors() {
             return Ok(Err(gather.missing));
         }
-        gather.mistakes.finish(Some(project)).map(|(project, _)| Ok(project))
+        gather
+            .mistakes
+            .finish(Some(project))
+            .map(|(project, _)| Ok(project))
     }
 }
 
@@ -64,10 +67,20 @@ impl Gather<'_> {
     fn project(&mut self, file: &SourceFile, manifest: &Manifest, service: &Service) -> Project {
         let base = service.base.as_ref().and_then(|name| manifest.base(&name.value));
         if let Some(lock) = &service.lock {
-            let source = self.read(&lock.value, file, lock.span).map(|text| (lock.value.clone(), text));
-            return Project { lock: source, files: BTreeSet::from([lock.value.clone()]), at: lock.span, ..Project::default() };
+            let source = self
+                .read(&lock.value, file, lock.span)
+                .map(|text| (lock.value.clone(), text));
+            return Project {
+                lock: source,
+                files: BTreeSet::from([lock.value.clone()]),
+                at: lock.span,
+                ..Project::default()
+            };
         }
-        let lists = [base.and_then(|base| base.requirements.as_ref()), service.requirements.as_ref()];
+        let lists = [
+            base.and_then(|base| base.requirements.as_ref()),
+            service.requirements.as_ref(),
+        ];
         let requirements = lists.into_iter().flat_map(items).collect::<Vec<_>>();
         let constraints = [
             manifest.constraints.as_ref(),
@@ -75,13 +88,20 @@ impl Gather<'_> {
             service.constraints.as_ref(),
         ];
         let constraints = constraints.into_iter().flat_map(items).collect::<Vec<_>>();
-        let wanted = if requirements.is_empty() { Vec::new() } else { [requirements.clone(), constraints.clone()].concat() };
+        let wanted = if requirements.is_empty() {
+            Vec::new()
+        } else {
+            [requirements.clone(), constraints.clone()].concat()
+        };
         for path in wanted {
             self.visit(&path.value, file, path.span, &mut Vec::new());
         }
         Project {
             lock: None,
-            at: service.requirements.as_ref().map_or_else(|| requirements.first().map_or(Span::default(), |p| p.span), |list| list.span),
+            at: service.requirements.as_ref().map_or_else(
+                || requirements.first().map_or(Span::default(), |p| p.span),
+                |list| list.span,
+            ),
             requirements: unique(requirements.iter().map(|path| &path.value)),
             constraints: unique(constraints.iter().map(|path| &path.value)),
             files: std::mem::take(&mut self.seen),
@@ -91,7 +111,12 @@ impl Gather<'_> {
     /// Reads a requirement file and those it names, depth first; `path` is the way here, to see circles.
     fn visit(&mut self, at: &ProjectPath, named_in: &SourceFile, span: Span, way: &mut Vec<ProjectPath>) {
         if way.contains(at) {
-            let circle = way.iter().chain([at]).map(ProjectPath::as_str).collect::<Vec<_>>().join(" -> ");
+            let circle = way
+                .iter()
+                .chain([at])
+                .map(ProjectPath::as_str)
+                .collect::<Vec<_>>()
+                .join(" -> ");
             self.mistakes.push(
                 Diagnostic::error(format!("`{at}` includes itself: {circle}"))
                     .at(named_in, span)
@@ -102,9 +127,11 @@ impl Gather<'_> {
         if !self.seen.insert(at.clone()) {
             return;
         }
-        let Some(file) = self.read(at, named_in, span) else { return };
+        let Some(file) = self.read(at, named_in, span) else {
+            return;
+        };
         let (includes, mistakes) = requirements::includes(&file, at);
-        mistakes.into_iter().for_each(|mistake| self.mistakes.push(mistake));
+        self.mistakes.extend(mistakes.into_iter().collect());
         way.push(at.clone());
         for include in includes {
             // A file on the way is looked at again, so that the circle is seen.
@@ -137,7 +164,10 @@ impl Gather<'_> {
 
 fn unique<'a>(paths: impl Iterator<Item = &'a ProjectPath>) -> Vec<ProjectPath> {
     let mut seen = BTreeSet::new();
-    paths.filter(|path| seen.insert((*path).clone())).cloned().collect()
+    paths
+        .filter(|path| seen.insert((*path).clone()))
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -152,7 +182,11 @@ mod tests {
         let files = ["base.txt", "s/r.txt", "s/more.txt"]
             .iter()
             .map(|name| (name.parse().unwrap(), None))
-            .chain(files.iter().map(|(name, text)| (name.parse().unwrap(), Some((*text).to_owned()))))
+            .chain(
+                files
+                    .iter()
+                    .map(|(name, text)| (name.parse().unwrap(), Some((*text).to_owned()))),
+            )
             .collect::<Files>();
         Project::gather(&file, &manifest, manifest.service("s").unwrap(), &files)
             .map(|found| found.map(|project| project.files.iter().map(ToString::to_string).collect()))
@@ -161,16 +195,28 @@ mod tests {
 
     #[test]
     fn named_files_are_asked_for_in_rounds() {
-        let next = gather(&[("base.txt", "a"), ("s/r.txt", "-r other.txt")]).unwrap().unwrap_err();
-        assert_eq!(next.iter().map(ProjectPath::as_str).collect::<Vec<_>>(), ["s/other.txt"]);
-        let all = gather(&[("base.txt", "a"), ("s/r.txt", "-r more.txt\n-r ../base.txt"), ("s/more.txt", "")]);
+        let next = gather(&[("base.txt", "a"), ("s/r.txt", "-r other.txt")])
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(
+            next.iter().map(ProjectPath::as_str).collect::<Vec<_>>(),
+            ["s/other.txt"]
+        );
+        let all = gather(&[
+            ("base.txt", "a"),
+            ("s/r.txt", "-r more.txt\n-r ../base.txt"),
+            ("s/more.txt", ""),
+        ]);
         assert_eq!(all.unwrap().unwrap(), ["base.txt", "s/more.txt", "s/r.txt"]);
     }
 
     #[test]
     fn missing_files_and_circles_are_named_where_they_are_named() {
         let mistakes = gather(&[("base.txt", "-r s/r.txt"), ("s/r.txt", "x\n-r ../base.txt")]).unwrap_err();
-        assert_eq!(mistakes, ["s/r.txt:2:1: `base.txt` includes itself: base.txt -> s/r.txt -> base.txt"]);
+        assert_eq!(
+            mistakes,
+            ["s/r.txt:2:1: `base.txt` includes itself: base.txt -> s/r.txt -> base.txt"]
+        );
         let mistakes = gather(&[("base.txt", "-r s/more.txt"), ("s/r.txt", "")]).unwrap_err();
         assert_eq!(mistakes, ["base.txt:1:1: `s/more.txt` is not there"]);
     }

@@ -10,14 +10,17 @@ use serde_json::{Value, json};
 use super::load;
 use super::{Failure, Options, Request};
 use crate::bridge::{Bridge, Outcome, Refs};
-use crate::diag::{Diagnostics, Span, SourceFile, render_all};
+use crate::diag::{Diagnostics, SourceFile, Span, render_all};
 use crate::manifest::{Manifest, schema};
 
 /// The subrequests by name, with a few words each.
 const KNOWN: [(&str, &str); 5] = [
     ("frontend.subrequests.describe", "List available subrequest types"),
     ("frontend.targets", "List all targets current build supports"),
-    ("frontend.outline", "List all parameters current build target supports"),
+    (
+        "frontend.outline",
+        "List all parameters current build target supports",
+    ),
     ("frontend.lint", "Check the manifest"),
     ("frontend.wheelwright.schema", "JSON Schema of the manifest"),
 ];
@@ -43,7 +46,10 @@ pub(super) async fn answer(
         ("result.statuscode".to_owned(), status.to_string().into_bytes()),
         ("version".to_owned(), b"1.0.0".to_vec()),
     ]);
-    Ok(Outcome { refs: Refs::None, metadata })
+    Ok(Outcome {
+        refs: Refs::None,
+        metadata,
+    })
 }
 
 type Answer = (Value, String, u32);
@@ -56,7 +62,9 @@ fn describe() -> Answer {
             "metadata": [{"name": "result.json", "description": ""}, {"name": "result.txt", "description": ""}],
         })
     });
-    let text = KNOWN.map(|(name, description)| format!("{name}: {description}\n")).concat();
+    let text = KNOWN
+        .map(|(name, description)| format!("{name}: {description}\n"))
+        .concat();
     (json!(requests), text, 0)
 }
 
@@ -64,7 +72,11 @@ fn targets(loaded: &load::Loaded) -> Answer {
     let manifest = &loaded.manifest;
     let single = manifest.services.len() == 1;
     let services = manifest.services.iter().map(|(name, service)| {
-        let base = service.base.as_ref().or(service.image.as_ref()).map(|base| base.value.clone());
+        let base = service
+            .base
+            .as_ref()
+            .or(service.image.as_ref())
+            .map(|base| base.value.clone());
         json!({
             "name": name.value, "default": single, "base": base.unwrap_or_default(),
             "location": location(&loaded.file, name.span),
@@ -79,8 +91,12 @@ fn targets(loaded: &load::Loaded) -> Answer {
     });
     let targets = services.chain(bases).collect::<Vec<_>>();
     let names = targets.iter().filter_map(|target| target["name"].as_str());
-    let text = names.map(|name| format!("{name}\n")).collect::<String>();
-    (json!({"targets": targets, "sources": [base64(loaded.file.text())]}), text, 0)
+    let text = names.flat_map(|name| [name, "\n"]).collect::<String>();
+    (
+        json!({"targets": targets, "sources": [base64(loaded.file.text())]}),
+        text,
+        0,
+    )
 }
 
 fn outline(loaded: &load::Loaded, options: &Options) -> Result<Answer, Failure> {
@@ -91,17 +107,28 @@ fn outline(loaded: &load::Loaded, options: &Options) -> Result<Answer, Failure> 
     super::build::target(loaded, options.target.as_deref())?;
     let args = [
         ("SOURCE_DATE_EPOCH", "time of the image in seconds since 1970"),
-        ("BUILDKIT_CACHE_MOUNT_NS", "put in front of the names of cache mounts"),
+        (
+            "BUILDKIT_CACHE_MOUNT_NS",
+            "put in front of the names of cache mounts",
+        ),
     ];
     let args = args.map(|(name, description)| {
         json!({"name": name, "description": description, "value": options.build_arg(name).unwrap_or_default()})
     });
     let text = format!("TARGET: {name}\n");
-    Ok((json!({"name": name, "args": args, "sources": [base64(loaded.file.text())]}), text, 0))
+    Ok((
+        json!({"name": name, "args": args, "sources": [base64(loaded.file.text())]}),
+        text,
+        0,
+    ))
 }
 
 fn default_target(manifest: &Manifest) -> String {
-    manifest.services.first().map(|(name, _)| name.value.clone()).unwrap_or_default()
+    manifest
+        .services
+        .first()
+        .map(|(name, _)| name.value.clone())
+        .unwrap_or_default()
 }
 
 /// A manifest with mistakes is an answer, not a failure; an engine that is gone is a failure.

@@ -23,7 +23,11 @@ pub struct Budget {
 impl Default for Budget {
     /// 20 heavy wheels and 16 groups: past these 36 layers there is almost nothing left to win.
     fn default() -> Self {
-        Self { heavy_bytes: 1 << 20, heavy: 20, buckets: 16 }
+        Self {
+            heavy_bytes: 1 << 20,
+            heavy: 20,
+            buckets: 16,
+        }
     }
 }
 
@@ -39,10 +43,15 @@ pub fn group(packages: &[Pick], venv: &str, minor: &str, budget: Budget) -> Vec<
             reason,
         }
     };
-    let mut layers = heavy.iter().map(|index| layer(vec![*index], Reason::Heavy)).collect::<Vec<_>>();
+    let mut layers = heavy
+        .iter()
+        .map(|index| layer(vec![*index], Reason::Heavy))
+        .collect::<Vec<_>>();
     for bucket in 0..budget.buckets {
         let members = (0..packages.len())
-            .filter(|index| !heavy.contains(index) && bucket_of(packages[*index].name.as_str(), budget) == bucket)
+            .filter(|index| {
+                !heavy.contains(index) && bucket_of(packages[*index].name.as_str(), budget) == bucket
+            })
             .collect::<Vec<_>>();
         if !members.is_empty() {
             layers.push(layer(members, Reason::Light { bucket }));
@@ -53,7 +62,9 @@ pub fn group(packages: &[Pick], venv: &str, minor: &str, budget: Budget) -> Vec<
 
 fn heavy(packages: &[Pick], budget: Budget) -> Vec<usize> {
     let size = |index: &usize| packages[*index].artifact.file().size;
-    let mut heavy = (0..packages.len()).filter(|index| size(index) >= budget.heavy_bytes).collect::<Vec<_>>();
+    let mut heavy = (0..packages.len())
+        .filter(|index| size(index) >= budget.heavy_bytes)
+        .collect::<Vec<_>>();
     heavy.sort_by_key(|index| (std::cmp::Reverse(size(index)), *index));
     heavy.truncate(budget.heavy);
     heavy
@@ -67,7 +78,7 @@ fn bucket_of(name: &str, budget: Budget) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::choose::{Artifact, Location, Locked};
+    use crate::python::choose::{Artifact, Locked};
 
     fn pick(name: &str, size: u64, sha: char) -> Pick {
         Pick {
@@ -75,7 +86,7 @@ mod tests {
             version: "1".to_owned(),
             artifact: Artifact::Wheel(Locked {
                 filename: format!("{name}-1-py3-none-any.whl"),
-                location: Location::Url(format!("https://files.example/{name}")),
+                url: format!("https://files.example/{name}"),
                 sha256: sha.to_string().repeat(64).parse().unwrap(),
                 size,
             }),
@@ -84,27 +95,50 @@ mod tests {
 
     #[test]
     fn a_new_version_changes_only_its_own_layer() {
-        let names = ["anyio", "fastapi", "httpx", "numpy", "pydantic", "starlette", "uvicorn"];
+        let names = [
+            "anyio",
+            "fastapi",
+            "httpx",
+            "numpy",
+            "pydantic",
+            "starlette",
+            "uvicorn",
+        ];
         let packages = |changed: &str| {
             names
                 .iter()
-                .map(|name| pick(name, if *name == "numpy" { 20 << 20 } else { 9000 }, if *name == changed { 'b' } else { 'a' }))
+                .map(|name| {
+                    pick(
+                        name,
+                        if *name == "numpy" { 20 << 20 } else { 9000 },
+                        if *name == changed { 'b' } else { 'a' },
+                    )
+                })
                 .collect::<Vec<_>>()
         };
         let keys = |changed: &str| group(&packages(changed), "/opt/venv", "3.11", Budget::default());
         let before = keys("");
         assert_eq!(before[0].reason, Reason::Heavy);
         assert_eq!(before[0].packages, [3]);
-        assert_eq!(before.iter().map(|layer| layer.packages.len()).sum::<usize>(), names.len());
+        assert_eq!(
+            before.iter().map(|layer| layer.packages.len()).sum::<usize>(),
+            names.len()
+        );
         let after = keys("fastapi");
-        let changed = before.iter().zip(&after).filter(|(a, b)| a.key != b.key).collect::<Vec<_>>();
+        let changed = before
+            .iter()
+            .zip(&after)
+            .filter(|(a, b)| a.key != b.key)
+            .collect::<Vec<_>>();
         assert_eq!(changed.len(), 1);
         assert!(changed[0].0.packages.contains(&1));
     }
 
     #[test]
     fn the_budget_holds() {
-        let packages = (0..200u64).map(|i| pick(&format!("p{i:03}"), (2 << 20) + i, 'a')).collect::<Vec<_>>();
+        let packages = (0..200u64)
+            .map(|i| pick(&format!("p{i:03}"), (2 << 20) + i, 'a'))
+            .collect::<Vec<_>>();
         let layers = group(&packages, "/opt/venv", "3.11", Budget::default());
         assert_eq!(layers.len(), 36);
         assert_eq!(layers[0].packages, [199], "the largest comes first");

@@ -55,14 +55,22 @@ impl Provider for GraphProvider {
 pub async fn find(providers: &[&dyn Provider], layers: &[WheelLayer]) -> Vec<Found> {
     let mut found: Vec<Option<Found>> = vec![None; layers.len()];
     for provider in providers {
-        let missing = (0..layers.len()).filter(|index| found[*index].is_none()).collect::<Vec<_>>();
+        let missing = (0..layers.len())
+            .filter(|index| found[*index].is_none())
+            .collect::<Vec<_>>();
         if missing.is_empty() {
             break;
         }
-        let asked = missing.iter().map(|index| layers[*index].clone()).collect::<Vec<_>>();
+        let asked = missing
+            .iter()
+            .map(|index| layers[*index].clone())
+            .collect::<Vec<_>>();
         for (index, answer) in missing.into_iter().zip(provider.find(&asked).await) {
             found[index] = answer;
         }
     }
-    found.into_iter().map(|answer| answer.unwrap_or(Found::Unpack)).collect()
+    found
+        .into_iter()
+        .map(|answer| answer.unwrap_or(Found::Unpack))
+        .collect()
 }

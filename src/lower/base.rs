@@ -29,12 +29,24 @@ pub fn stand_rootfs(base: &BasePlan, service: &str, cx: &Context) -> State {
     let label = base.name.as_deref().unwrap_or(service);
     let state = image(cx, &cx.platform, base.image_at);
     let state = packages(cx, state, &base.packages, label, base.packages_at);
-    packages(cx, state, &base.service_packages, service, base.service_packages_at)
+    packages(
+        cx,
+        state,
+        &base.service_packages,
+        service,
+        base.service_packages_at,
+    )
 }
 
 /// A root file system with build packages on top.
 pub(super) fn builder(plan: &Plan, cx: &Context, extra: &[String]) -> State {
-    packages(cx, rootfs(plan, cx), extra, &format!("{} builder", plan.service), plan.at)
+    packages(
+        cx,
+        rootfs(plan, cx),
+        extra,
+        &format!("{} builder", plan.service),
+        plan.at,
+    )
 }
 
 /// Installs system packages, in the order given. None leaves the tree as it is.
@@ -42,7 +54,9 @@ fn packages(cx: &Context, root: State, packages: &[String], label: &str, at: Spa
     if packages.is_empty() {
         return root;
     }
-    let args = ["/bin/sh", "/run/wheelwright/packages.sh"].into_iter().map(str::to_owned);
+    let args = ["/bin/sh", "/run/wheelwright/packages.sh"]
+        .into_iter()
+        .map(str::to_owned);
     let scripts = cx.script(&[("apt.conf", APT_CONF), ("packages.sh", SCRIPT)]);
     let platform = cx.platform.to_string();
     // The package lists of two distributions must not meet in one cache.
@@ -55,6 +69,10 @@ fn packages(cx: &Context, root: State, packages: &[String], label: &str, at: Spa
         .mount(Mount::cache("/var/cache/apt", cache("apt")).sharing(Sharing::Locked))
         .mount(Mount::cache("/var/lib/apt", cache("apt-lists")).sharing(Sharing::Locked))
         .mount(Mount::cache("/var/cache/apk", cache("apk")).sharing(Sharing::Locked));
-    let exec = cx.online(cx.with_base_environment(exec)).env("DEBIAN_FRONTEND", "noninteractive");
-    cx.exec(exec, format!("[{label}] install {}", packages.join(" ")), at).build().root()
+    let exec = cx
+        .online(cx.with_base_environment(exec))
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    cx.exec(exec, format!("[{label}] install {}", packages.join(" ")), at)
+        .build()
+        .root()
 }

@@ -12,11 +12,21 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
         return None;
     }
     let source = context_source(cx, &plan.service, &paths(plan));
-    let mut op = FileOp::on(on).timestamp(EPOCH_NANOS).mkdir(&plan.image.working_dir, 0o755, true, None);
+    let mut op = FileOp::on(on)
+        .timestamp(EPOCH_NANOS)
+        .mkdir(&plan.image.working_dir, 0o755, true, None);
     for code in &plan.code {
-        let from = if code.from.as_str() == "." { "/".to_owned() } else { format!("/{}", code.from) };
-        op = op
-            .copy(Copy::from(&source, from, &code.to).dir_contents().create_dest_path().chown(0, 0));
+        let from = if code.from.as_str() == "." {
+            "/".to_owned()
+        } else {
+            format!("/{}", code.from)
+        };
+        op = op.copy(
+            Copy::from(&source, from, &code.to)
+                .dir_contents()
+                .create_dest_path()
+                .chown(0, 0),
+        );
     }
     for file in &plan.files {
         let (state, from) = match &file.from {
@@ -32,8 +42,12 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
                 (fetched, "/file".to_owned())
             }
         };
-        op = op
-            .copy(Copy::from(&state, from, &file.to).create_dest_path().chown(0, 0).mode(file.mode.0));
+        op = op.copy(
+            Copy::from(&state, from, &file.to)
+                .create_dest_path()
+                .chown(0, 0)
+                .mode(file.mode.0),
+        );
     }
     let at = plan.code.first().map_or(plan.at, |code| code.at);
     Some(cx.file_op(op, format!("[{}] code", plan.service), at))
@@ -45,7 +59,11 @@ pub fn paths(plan: &Plan) -> Vec<ProjectPath> {
         FileFrom::Path(path) => Some(path.clone()),
         FileFrom::Url { .. } => None,
     });
-    plan.code.iter().map(|code| code.from.clone()).chain(files).collect()
+    plan.code
+        .iter()
+        .map(|code| code.from.clone())
+        .chain(files)
+        .collect()
 }
 
 /// The repository narrowed to the paths of a service.
@@ -72,16 +90,6 @@ pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> St
         local = local.include_patterns(include.iter().map(|path| escape(path)));
     }
     local.build()
-}
-
-/// One file of the repository in a tree of its own, under a name.
-pub(super) fn one_file(cx: &Context, path: &ProjectPath, name: &str) -> State {
-    let source = context_source(cx, path.as_str(), std::slice::from_ref(path));
-    let copy = Copy::from(&source, format!("/{path}"), format!("/{name}")).chown(0, 0).mode(0o644);
-    FileOp::on(State::scratch()).timestamp(EPOCH_NANOS)
-        .copy(copy)
-        .name(format!("[wheels] {name}"))
-        .build()
 }
 
 /// Paths are names, not patterns.

@@ -70,7 +70,10 @@ pub struct LocalContext {
 impl Context {
     /// The same build as if for the engine's own platform; for stages whose result is data.
     pub fn on_build_platform(&self) -> Self {
-        Self { platform: self.build_platform.clone(), ..self.clone() }
+        Self {
+            platform: self.build_platform.clone(),
+            ..self.clone()
+        }
     }
 
     /// Ranges of a place in the manifest; none for places that are not in it.
@@ -89,7 +92,11 @@ impl Context {
     /// Finishes a file operation: name, place, cache.
     pub fn file_op(&self, op: FileOp, name: String, at: Span) -> State {
         let op = op.name(name).location(&self.sources, self.ranges(at));
-        if self.no_cache { op.ignore_cache().build() } else { op.build() }
+        if self.no_cache {
+            op.ignore_cache().build()
+        } else {
+            op.build()
+        }
     }
 
     /// Finishes an exec: name, place, cache.
@@ -101,31 +108,42 @@ impl Context {
     /// Finishes an exec and gives what it writes to `/out`, which it must mount as a tree to write to.
     pub fn output(&self, exec: Exec, name: String, at: Span) -> State {
         let handle = self.exec(exec, name, at).build();
-        handle.output("/out").unwrap_or_else(|missing| unreachable!("every such exec mounts /out: {missing}"))
+        handle
+            .output("/out")
+            .unwrap_or_else(|missing| unreachable!("every such exec mounts /out: {missing}"))
     }
 
     /// An exec that may use the network, with the engine's proxy and hosts.
     pub fn online(&self, exec: Exec) -> Exec {
         let exec = exec.network(self.network).proxy_env(self.proxy.clone());
-        self.extra_hosts.iter().fold(exec, |exec, (host, ip)| exec.extra_host(host, *ip))
+        self.extra_hosts
+            .iter()
+            .fold(exec, |exec, (host, ip)| exec.extra_host(host, *ip))
     }
 
     /// An exec with the base image's environment.
     pub fn with_base_environment(&self, exec: Exec) -> Exec {
-        self.base_environment.iter().fold(exec, |exec, (name, value)| exec.env(name, value))
+        self.base_environment
+            .iter()
+            .fold(exec, |exec, (name, value)| exec.env(name, value))
     }
 
     /// The id of a cache mount. Such ids are global to the engine, so everything that makes contents differ is in it.
     pub fn cache_id(&self, parts: &[&str]) -> String {
         let id = format!("wheelwright-{}", parts.join("-").replace('/', "_"));
-        if self.cache_namespace.is_empty() { id } else { format!("{}/{id}", self.cache_namespace) }
+        if self.cache_namespace.is_empty() {
+            id
+        } else {
+            format!("{}/{id}", self.cache_namespace)
+        }
     }
 
     /// A script as a file in a tree of its own, to be mounted: arguments stay readable and errors name lines.
     pub fn script(&self, files: &[(&str, &str)]) -> State {
-        let op = files.iter().fold(FileOp::on(State::scratch()).timestamp(EPOCH_NANOS), |op, (name, text)| {
-            op.mkfile(format!("/{name}"), 0o644, text.as_bytes().to_vec(), None)
-        });
+        let op = files.iter().fold(
+            FileOp::on(State::scratch()).timestamp(EPOCH_NANOS),
+            |op, (name, text)| op.mkfile(format!("/{name}"), 0o644, text.as_bytes().to_vec(), None),
+        );
         op.name("[internal] scripts").build()
     }
 }

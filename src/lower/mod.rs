@@ -34,9 +34,13 @@ pub fn image(plan: &Plan, found: &[Found], cx: &Context) -> State {
     let base = rootfs(plan, cx);
     if cx.merge {
         let layers = wheels::layers(plan, found, cx);
-        let parts = std::iter::once(base).chain(layers).chain([venv::skeleton(plan, cx, State::scratch())]);
+        let parts = std::iter::once(base)
+            .chain(layers)
+            .chain([venv::skeleton(plan, cx, State::scratch())]);
         let code = code::add(plan, cx, State::scratch());
-        return Merge::new(parts.chain(code)).name(format!("[{}] image", plan.service)).build();
+        return Merge::new(parts.chain(code))
+            .name(format!("[{}] image", plan.service))
+            .build();
     }
     let installed = wheels::install_into(plan, cx, base);
     let with_venv = venv::skeleton(plan, cx, installed);

@@ -16,7 +16,11 @@ const PYTHON: &str = include_str!("scripts/probe.py");
 /// A tree that holds [`PROBE_FILE`]: what the Python of `root` says of itself, `{}` when there is none. Without a
 /// root the image itself is asked, on the platform of the engine, so that no emulator is needed for another one.
 pub fn probe(cx: &Context, root: Option<State>, minor: &str, at: Span) -> State {
-    let platform = if root.is_some() { &cx.platform } else { &cx.build_platform };
+    let platform = if root.is_some() {
+        &cx.platform
+    } else {
+        &cx.build_platform
+    };
     let root = root.unwrap_or_else(|| base::image(cx, platform, at));
     let scripts = cx.script(&[("probe.py", PYTHON), ("probe.sh", SHELL)]);
     let exec = Exec::new(["/bin/sh", "/run/wheelwright/probe.sh", minor])

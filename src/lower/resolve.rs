@@ -36,9 +36,16 @@ pub struct ResolveInputs<'a> {
 /// A tree that holds [`LOCK_FILE`]. Cached by the content of the requirement files.
 pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
     let python = &inputs.interpreter.executable;
-    let mut args = ["/run/wheelwright/uv", "pip", "compile", "--quiet", "--no-config", "--no-header"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut args = [
+        "/run/wheelwright/uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--no-config",
+        "--no-header",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let mut option = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
     option("--format", "pylock.toml");
     option("--output-file", "/out/pylock.toml");
@@ -51,7 +58,10 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
         option("--constraint", file.as_str());
     }
     for (name, url, default) in &cx.indexes {
-        option(if *default { "--default-index" } else { "--index" }, &format!("{name}={url}"));
+        option(
+            if *default { "--default-index" } else { "--index" },
+            &format!("{name}={url}"),
+        );
     }
     args.push("--".to_owned());
     args.extend(inputs.requirements.iter().map(ToString::to_string));
@@ -64,7 +74,11 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
         .mount(Mount::bind("/run/wheelwright", uv(cx, inputs.root.clone(), python, inputs.at)).readonly())
         .mount(Mount::bind("/out", State::scratch()));
     let exec = with_uv_environment(cx, cx.online(cx.with_base_environment(exec)), inputs.interpreter);
-    cx.output(exec, format!("[{}] resolve requirements", inputs.service), inputs.at)
+    cx.output(
+        exec,
+        format!("[{}] resolve requirements", inputs.service),
+        inputs.at,
+    )
 }
 
 /// A tree that holds `uv`, fetched by name and hash.
@@ -83,7 +97,13 @@ pub(super) fn uv(cx: &Context, root: State, python: &str, at: Span) -> State {
 
 /// uv's surroundings: a cache of its own, the system's certificates, and nothing from the network but packages.
 pub(super) fn with_uv_environment(cx: &Context, exec: Exec, interpreter: &Interpreter) -> Exec {
-    let id = cx.cache_id(&["uv", UV_VERSION, &cx.project, &interpreter.minor.to_string(), &cx.platform.to_string()]);
+    let id = cx.cache_id(&[
+        "uv",
+        UV_VERSION,
+        &cx.project,
+        &interpreter.minor.to_string(),
+        &cx.platform.to_string(),
+    ]);
     exec.mount(Mount::cache("/root/.cache/uv", id).sharing(Sharing::Shared))
         .env("UV_CACHE_DIR", "/root/.cache/uv")
         .env("UV_SYSTEM_CERTS", "true")

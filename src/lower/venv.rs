@@ -11,12 +11,16 @@ pub(super) fn skeleton(plan: &Plan, cx: &Context, on: State) -> State {
     let minor = plan.interpreter.minor.to_string();
     let executable = &plan.interpreter.executable;
     let home = executable.rsplit_once('/').map_or("/", |(folder, _)| folder);
-    let config = format!(
-        "home = {home}\nimplementation = CPython\ninclude-system-site-packages = false\n"
-    );
-    let op = FileOp::on(on).timestamp(EPOCH_NANOS)
+    let config = format!("home = {home}\nimplementation = CPython\ninclude-system-site-packages = false\n");
+    let op = FileOp::on(on)
+        .timestamp(EPOCH_NANOS)
         .mkdir(format!("{venv}/bin"), 0o755, true, None)
-        .mkdir(format!("{venv}/lib/python{minor}/site-packages"), 0o755, true, None)
+        .mkdir(
+            format!("{venv}/lib/python{minor}/site-packages"),
+            0o755,
+            true,
+            None,
+        )
         .mkfile(format!("{venv}/pyvenv.cfg"), 0o644, config.into_bytes(), None)
         .symlink(executable, format!("{venv}/bin/python"))
         .symlink("python", format!("{venv}/bin/python3"))

@@ -5,26 +5,32 @@ use buildkit_llb::{Exec, Mount, Network, Source, State};
 use super::base;
 use super::context::{Context, EPOCH};
 use super::resolve::{uv, with_uv_environment};
+use crate::diag::Span;
 use crate::layers::{Found, Reason, WheelLayer};
 use crate::plan::Plan;
+use crate::python::Artifact;
 use crate::python::choose::Locked;
-use crate::python::{Artifact, Location};
 
 const BUILD: &str = include_str!("scripts/wheel.sh");
 const UNWHEEL: &str = "/run/wheelwright/unwheel";
 
 /// The plan's wheel layers, each a tree of its own.
 pub(super) fn layers(plan: &Plan, found: &[Found], cx: &Context) -> Vec<State> {
-    plan.layers.iter().zip(found).map(|(layer, found)| one(plan, layer, found, cx)).collect()
+    plan.layers
+        .iter()
+        .zip(found)
+        .map(|(layer, found)| one(plan, layer, found, cx))
+        .collect()
 }
 
 fn one(plan: &Plan, layer: &WheelLayer, found: &Found, cx: &Context) -> State {
     let name = name(plan, layer);
     match found {
         Found::Unpack => unpack(plan, layer, cx, name),
-        Found::Image { reference } => {
-            Source::image(reference).platform(cx.platform.clone()).name(name).build()
-        }
+        Found::Image { reference } => Source::image(reference)
+            .platform(cx.platform.clone())
+            .name(name)
+            .build(),
         Found::Layout { reference, store } => Source::oci_layout(reference)
             .store_id(store)
             .session_id(&cx.context.session)
@@ -42,7 +48,10 @@ fn name(plan: &Plan, layer: &WheelLayer) -> String {
             format!("[wheels] {} {}", pick.name, pick.version)
         }
         _ => {
-            let names = layer.packages.iter().map(|index| plan.packages[*index].name.as_str());
+            let names = layer
+                .packages
+                .iter()
+                .map(|index| plan.packages[*index].name.as_str());
             format!("[wheels] {}", names.collect::<Vec<_>>().join(" "))
         }
     }
@@ -65,18 +74,30 @@ pub(super) fn install_into(plan: &Plan, cx: &Context, base: State) -> State {
     let all = (0..plan.packages.len()).collect::<Vec<_>>();
     let exec = unwheel(plan, &all, "/", cx).root(base);
     let count = plan.packages.len();
-    cx.exec(exec, format!("[{}] install {count} packages", plan.service), plan.at).build().root()
+    cx.exec(
+        exec,
+        format!("[{}] install {count} packages", plan.service),
+        plan.at,
+    )
+    .build()
+    .root()
 }
 
 fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
     let minor = plan.interpreter.minor.to_string();
-    let mut args = [UNWHEEL, "--root", root, "--venv", &plan.venv, "--python", &minor].map(str::to_owned).to_vec();
+    let mut args = [UNWHEEL, "--root", root, "--venv", &plan.venv, "--python", &minor]
+        .map(str::to_owned)
+        .to_vec();
     args.extend((0..packages.len()).map(|n| format!("/run/wheels/{n}")));
     let exec = Exec::new(args)
         .platform(cx.build_platform.clone())
         .cwd("/")
         .network(Network::None)
-        .mount(Mount::bind(UNWHEEL, cx.tools.clone()).selector("/unwheel").readonly());
+        .mount(
+            Mount::bind(UNWHEEL, cx.tools.clone())
+                .selector("/unwheel")
+                .readonly(),
+        );
     packages.iter().enumerate().fold(exec, |exec, (n, index)| {
         exec.mount(Mount::bind(format!("/run/wheels/{n}"), wheel(plan, *index, cx)).readonly())
     })
@@ -85,23 +106,21 @@ fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
 /// A tree that holds one wheel.
 fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
     match &plan.packages[index].artifact {
-        Artifact::Wheel(file) => fetch(file, cx),
+        Artifact::Wheel(file) => fetch(file, plan.at, cx),
         Artifact::Source(file) => build(plan, index, file, cx),
     }
 }
 
 /// A file by digest: the engine needs no network to know whether it has it.
-fn fetch(file: &Locked, cx: &Context) -> State {
-    match &file.location {
-        Location::Url(url) => Source::http(url)
-            .checksum(file.sha256.to_string())
-            .filename(&file.filename)
-            .perm(0o644)
-            .name(format!("[wheels] {}", file.filename))
-            .progress_group("wheelwright-downloads", "[wheels] download", true)
-            .build(),
-        Location::Path(path) => super::code::one_file(cx, path, &file.filename),
-    }
+fn fetch(file: &Locked, at: Span, cx: &Context) -> State {
+    Source::http(&file.url)
+        .checksum(file.sha256.to_string())
+        .filename(&file.filename)
+        .perm(0o644)
+        .name(format!("[wheels] {}", file.filename))
+        .location(&cx.sources, cx.ranges(at))
+        .progress_group("wheelwright-downloads", "[wheels] download", true)
+        .build()
 }
 
 /// A source distribution built to a wheel on base and build packages. No secret of an index is mounted here:
@@ -115,13 +134,24 @@ fn build(plan: &Plan, index: usize, file: &Locked, cx: &Context) -> State {
         .root(base::builder(plan, cx, &settings.packages))
         .platform(cx.platform.clone())
         .cwd("/")
-        .mount(Mount::bind("/src", fetch(file, cx)).readonly())
-        .mount(Mount::bind("/run/wheelwright/uv", tool).selector("/uv").readonly())
+        .mount(Mount::bind("/src", fetch(file, plan.at, cx)).readonly())
+        .mount(
+            Mount::bind("/run/wheelwright/uv", tool)
+                .selector("/uv")
+                .readonly(),
+        )
         .mount(Mount::bind("/run/wheelwright/script", cx.script(&[("wheel.sh", BUILD)])).readonly())
         .mount(Mount::bind("/out", State::scratch()))
         .mount(Mount::tmpfs("/tmp"));
     let exec = with_uv_environment(cx, cx.online(cx.with_base_environment(exec)), &plan.interpreter);
-    let exec = settings.environment.iter().fold(exec, |exec, (name, value)| exec.env(name, value));
+    let exec = settings
+        .environment
+        .iter()
+        .fold(exec, |exec, (name, value)| exec.env(name, value));
     let exec = exec.env("SOURCE_DATE_EPOCH", EPOCH.to_string());
-    cx.output(exec, format!("[wheels] build {} {}", pick.name, pick.version), plan.at)
+    cx.output(
+        exec,
+        format!("[wheels] build {} {}", pick.name, pick.version),
+        plan.at,
+    )
 }

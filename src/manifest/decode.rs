@@ -40,7 +40,11 @@ fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
         defaults: f.take("defaults").and_then(|n| service(cx, "defaults", n)),
         services: f
             .take("services")
-            .and_then(|n| cx.table("services", n, |cx, e| service(cx, &format!("service `{}`", e.key.value), &e.value)))
+            .and_then(|n| {
+                cx.table("services", n, |cx, e| {
+                    service(cx, &format!("service `{}`", e.key.value), &e.value)
+                })
+            })
             .unwrap_or_default(),
     }
 }
@@ -54,7 +58,12 @@ fn index(cx: &mut Cx<'_>, node: &Node) -> Option<Index> {
     let name = required(cx, "an index", "name", node, name);
     let url = required(cx, "an index", "url", node, url);
     f.finish(cx);
-    Some(Index { name: name?, url: url?, only, default })
+    Some(Index {
+        name: name?,
+        url: url?,
+        only,
+        default,
+    })
 }
 
 fn base(cx: &mut Cx<'_>, name: &str, node: &Node) -> Option<Base> {
@@ -69,7 +78,9 @@ fn base_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Base {
         image: f.take("image").and_then(|n| cx.text("image", n)),
         extends: f.take("extends").and_then(|n| cx.text("extends", n)),
         packages: f.take("packages").and_then(|n| cx.list("packages", n)),
-        build_packages: f.take("build_packages").and_then(|n| cx.list("build_packages", n)),
+        build_packages: f
+            .take("build_packages")
+            .and_then(|n| cx.list("build_packages", n)),
         requirements: f.take("requirements").and_then(|n| cx.list("requirements", n)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
         deny: f.take("deny").and_then(|n| cx.list("deny", n)),
@@ -89,11 +100,15 @@ fn service_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Service {
         base: f.take("base").and_then(|n| cx.text("base", n)),
         image: f.take("image").and_then(|n| cx.text("image", n)),
         packages: f.take("packages").and_then(|n| cx.list("packages", n)),
-        build_packages: f.take("build_packages").and_then(|n| cx.list("build_packages", n)),
+        build_packages: f
+            .take("build_packages")
+            .and_then(|n| cx.list("build_packages", n)),
         requirements: f.take("requirements").and_then(|n| cx.list("requirements", n)),
         lock: f.take("lock").and_then(|n| cx.parsed("lock", n)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
-        wheels: f.take("wheels").and_then(|n| cx.table("wheels", n, |cx, e| wheel(cx, &e.key, &e.value))),
+        wheels: f
+            .take("wheels")
+            .and_then(|n| cx.table("wheels", n, |cx, e| wheel(cx, &e.key, &e.value))),
         code: f.take("code").and_then(|n| cx.list("code", n)),
         files: f.take("files").and_then(|n| cx.sequence("files", n, file_spec)),
         environment: f.take("environment").and_then(|n| cx.pairs("environment", n)),
@@ -113,7 +128,9 @@ fn wheel(cx: &mut Cx<'_>, name: &str, node: &Node) -> Option<WheelSettings> {
     let mut f = cx.fields(&format!("wheel `{name}`"), node)?;
     let settings = WheelSettings {
         source: f.take("source").and_then(|n| cx.boolean("source", n)),
-        build_packages: f.take("build_packages").and_then(|n| cx.list("build_packages", n)),
+        build_packages: f
+            .take("build_packages")
+            .and_then(|n| cx.list("build_packages", n)),
         environment: f.take("environment").and_then(|n| cx.pairs("environment", n)),
     };
     f.finish(cx);
@@ -137,12 +154,17 @@ fn file_spec(cx: &mut Cx<'_>, node: &Node) -> Option<FileSpec> {
         (None, Some(source)) => FileSource::Path { source },
         _ => {
             cx.push(
-                Diagnostic::error("a file needs either `url` and `sha256`, or `source`").at(cx.file, node.span),
+                Diagnostic::error("a file needs either `url` and `sha256`, or `source`")
+                    .at(cx.file, node.span),
             );
             return None;
         }
     };
-    Some(FileSpec { source, target: target?, mode })
+    Some(FileSpec {
+        source,
+        target: target?,
+        mode,
+    })
 }
 
 fn healthcheck(cx: &mut Cx<'_>, node: &Node) -> Option<Healthcheck> {
@@ -153,22 +175,36 @@ fn healthcheck(cx: &mut Cx<'_>, node: &Node) -> Option<Healthcheck> {
         f.take("timeout").and_then(|n| cx.parsed("timeout", n)),
         f.take("retries").and_then(|n| cx.parsed("retries", n)),
         f.take("start_period").and_then(|n| cx.parsed("start_period", n)),
-        f.take("start_interval").and_then(|n| cx.parsed("start_interval", n)),
+        f.take("start_interval")
+            .and_then(|n| cx.parsed("start_interval", n)),
     );
     let (interval, timeout, retries, start_period, start_interval) = check;
     f.finish(cx);
     let test = required(cx, "a healthcheck", "test", node, test)?;
-    Some(Healthcheck { test, interval, timeout, retries, start_period, start_interval })
+    Some(Healthcheck {
+        test,
+        interval,
+        timeout,
+        retries,
+        start_period,
+        start_interval,
+    })
 }
 
 /// A list runs as it is; Compose's string form goes through the shell.
 fn health_test(cx: &mut Cx<'_>, node: &Node) -> Option<Spanned<HealthTest>> {
     if let Value::Scalar { text, .. } = &node.value {
-        return Some(Spanned::new(HealthTest(vec!["CMD-SHELL".to_owned(), text.clone()]), node.span));
+        return Some(Spanned::new(
+            HealthTest(vec!["CMD-SHELL".to_owned(), text.clone()]),
+            node.span,
+        ));
     }
     let list = cx.list::<String>("test", node)?;
     let mut words = list.values().cloned().collect::<Vec<_>>();
-    if !words.first().is_some_and(|first| matches!(first.as_str(), "CMD" | "CMD-SHELL" | "NONE")) {
+    if !words
+        .first()
+        .is_some_and(|first| matches!(first.as_str(), "CMD" | "CMD-SHELL" | "NONE"))
+    {
         words.insert(0, "CMD".to_owned());
     }
     Some(Spanned::new(HealthTest(words), node.span))
@@ -191,12 +227,22 @@ mod tests {
     use crate::manifest::schema;
 
     fn known(read: fn(&mut Cx<'_>, &mut Fields<'_>)) -> Vec<String> {
-        let node = Node { span: Span::default(), value: Value::Null };
+        let node = Node {
+            span: Span::default(),
+            value: Value::Null,
+        };
         let mut diagnostics = Diagnostics::default();
-        let mut cx = Cx { file: &SourceFile::new("f", ""), diagnostics: &mut diagnostics };
+        let mut cx = Cx {
+            file: &SourceFile::new("f", ""),
+            diagnostics: &mut diagnostics,
+        };
         let mut fields = cx.fields("x", &node).unwrap();
         read(&mut cx, &mut fields);
-        let mut known = fields.known().iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        let mut known = fields
+            .known()
+            .iter()
+            .map(|key| (*key).to_owned())
+            .collect::<Vec<_>>();
         known.sort();
         known
     }
@@ -204,7 +250,12 @@ mod tests {
     #[test]
     fn decoder_and_schema_know_the_same_keys() {
         let keys = |schema: &serde_json::Value| {
-            schema["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+            schema["properties"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
         };
         let schema = schema::json();
         let sorted = |mut keys: Vec<String>| {
@@ -212,7 +263,13 @@ mod tests {
             keys
         };
         assert_eq!(known(|cx, f| drop(manifest_fields(cx, f))), sorted(keys(&schema)));
-        assert_eq!(known(|cx, f| drop(base_fields(cx, f))), sorted(keys(&schema["$defs"]["Base"])));
-        assert_eq!(known(|cx, f| drop(service_fields(cx, f))), sorted(keys(&schema["$defs"]["Service"])));
+        assert_eq!(
+            known(|cx, f| drop(base_fields(cx, f))),
+            sorted(keys(&schema["$defs"]["Base"]))
+        );
+        assert_eq!(
+            known(|cx, f| drop(service_fields(cx, f))),
+            sorted(keys(&schema["$defs"]["Service"]))
+        );
     }
 }

@@ -81,7 +81,11 @@ impl Cx<'_> {
             }
             return None;
         };
-        let mut list = List { items: Vec::new(), inherit_at: None, span: node.span };
+        let mut list = List {
+            items: Vec::new(),
+            inherit_at: None,
+            span: node.span,
+        };
         for item in nodes {
             match &item.value {
                 Value::Scalar { text, .. } if text == INHERIT && list.inherit_at.is_none() => {
@@ -113,7 +117,10 @@ impl Cx<'_> {
     fn pair(&mut self, what: &str, node: &Node) -> Option<(Spanned<String>, Spanned<String>)> {
         let text = self.text(what, node)?;
         if let Some((name, value)) = text.split_once('=') {
-            return Some((Spanned::new(name.to_owned(), node.span), Spanned::new(value.to_owned(), node.span)));
+            return Some((
+                Spanned::new(name.to_owned(), node.span),
+                Spanned::new(value.to_owned(), node.span),
+            ));
         }
         self.push(
             Diagnostic::error(format!("`{}` has no value", text.value))
@@ -135,7 +142,11 @@ impl Cx<'_> {
             return None;
         };
         let named = entries.iter().filter(|entry| !entry.key.starts_with("x-"));
-        Some(named.filter_map(|entry| Some((entry.key.clone(), read(self, entry)?))).collect())
+        Some(
+            named
+                .filter_map(|entry| Some((entry.key.clone(), read(self, entry)?)))
+                .collect(),
+        )
     }
 
     /// A list of something that `read` reads.
@@ -155,10 +166,16 @@ impl Cx<'_> {
     /// Opens a map whose keys are known.
     pub(super) fn fields<'n>(&mut self, what: &str, node: &'n Node) -> Option<Fields<'n>> {
         match &node.value {
-            Value::Mapping(entries) => {
-                Some(Fields { what: what.to_owned(), entries: entries.iter().map(|e| (e, false)).collect(), known: Vec::new() })
-            }
-            Value::Null => Some(Fields { what: what.to_owned(), entries: Vec::new(), known: Vec::new() }),
+            Value::Mapping(entries) => Some(Fields {
+                what: what.to_owned(),
+                entries: entries.iter().map(|e| (e, false)).collect(),
+                known: Vec::new(),
+            }),
+            Value::Null => Some(Fields {
+                what: what.to_owned(),
+                entries: Vec::new(),
+                known: Vec::new(),
+            }),
             _ => {
                 self.mismatch(what, "a map", node);
                 None
@@ -169,8 +186,11 @@ impl Cx<'_> {
     fn advise(&mut self, help: &str) {
         let last = std::mem::take(self.diagnostics).into_iter().collect::<Vec<_>>();
         let count = last.len();
-        *self.diagnostics =
-            last.into_iter().enumerate().map(|(i, d)| if i + 1 == count { d.help(help) } else { d }).collect();
+        *self.diagnostics = last
+            .into_iter()
+            .enumerate()
+            .map(|(i, d)| if i + 1 == count { d.help(help) } else { d })
+            .collect();
     }
 }
 
@@ -186,7 +206,10 @@ impl<'n> Fields<'n> {
     /// The value of a key, if it is there and says something.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
-        let (entry, taken) = self.entries.iter_mut().find(|(entry, _)| entry.key.value == key)?;
+        let (entry, taken) = self
+            .entries
+            .iter_mut()
+            .find(|(entry, _)| entry.key.value == key)?;
         *taken = true;
         (!matches!(entry.value.value, Value::Null)).then_some(&entry.value)
     }

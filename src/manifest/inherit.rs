@@ -25,19 +25,30 @@ pub(super) fn apply(file: &SourceFile, manifest: &mut Manifest, diagnostics: &mu
 fn chain(file: &SourceFile, bases: &Table<Base>, name: &str) -> Result<Vec<Base>, Diagnostic> {
     let find = |name: &str| bases.iter().find(|(key, _)| key.value == name);
     let mut seen = vec![name.to_owned()];
-    let mut chain = find(name).map(|(_, base)| base.clone()).into_iter().collect::<Vec<_>>();
+    let mut chain = find(name)
+        .map(|(_, base)| base.clone())
+        .into_iter()
+        .collect::<Vec<_>>();
     while let Some(parent) = chain.last().and_then(|base| base.extends.clone()) {
         if seen.contains(&parent.value) {
             seen.push(parent.value.clone());
-            return Err(Diagnostic::error(format!("base `{name}` extends itself: {}", seen.join(" -> ")))
-                .at(file, parent.span)
-                .help("one base of the circle must name an `image` in place of `extends`"));
+            return Err(
+                Diagnostic::error(format!("base `{name}` extends itself: {}", seen.join(" -> ")))
+                    .at(file, parent.span)
+                    .help("one base of the circle must name an `image` in place of `extends`"),
+            );
         }
         let Some((_, base)) = find(&parent.value) else {
-            return Err(Diagnostic::error(format!("base `{name}` extends `{}`, which is not declared", parent.value))
-                .at(file, parent.span)
-                .label("no base with this name")
-                .maybe_help(did_you_mean(&parent.value, bases.iter().map(|(key, _)| key.value.as_str()))));
+            return Err(Diagnostic::error(format!(
+                "base `{name}` extends `{}`, which is not declared",
+                parent.value
+            ))
+            .at(file, parent.span)
+            .label("no base with this name")
+            .maybe_help(did_you_mean(
+                &parent.value,
+                bases.iter().map(|(key, _)| key.value.as_str()),
+            )));
         };
         seen.push(parent.value.clone());
         chain.push(base.clone());

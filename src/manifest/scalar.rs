@@ -13,11 +13,6 @@ use serde::{Serialize, Serializer};
 pub struct ProjectPath(String);
 
 impl ProjectPath {
-    /// The repository's root.
-    pub fn root() -> Self {
-        Self(".".to_owned())
-    }
-
     /// The path as text with `/` between its parts.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -25,12 +20,21 @@ impl ProjectPath {
 
     /// The folder that holds it; the root's is the root.
     pub fn parent(&self) -> Self {
-        Self(self.0.rsplit_once('/').map_or(".", |(parent, _)| parent).to_owned())
+        Self(
+            self.0
+                .rsplit_once('/')
+                .map_or(".", |(parent, _)| parent)
+                .to_owned(),
+        )
     }
 
     /// A path written relative to this folder.
     pub fn join(&self, relative: &str) -> Result<Self, String> {
-        if self.0 == "." { relative.parse() } else { format!("{}/{relative}", self.0).parse() }
+        if self.0 == "." {
+            relative.parse()
+        } else {
+            format!("{}/{relative}", self.0).parse()
+        }
     }
 }
 
@@ -49,12 +53,18 @@ impl FromStr for ProjectPath {
             match part {
                 "" | "." => {}
                 ".." => {
-                    parts.pop().ok_or("the path leaves the repository; only what is inside it can be used")?;
+                    parts
+                        .pop()
+                        .ok_or("the path leaves the repository; only what is inside it can be used")?;
                 }
                 part => parts.push(part),
             }
         }
-        Ok(Self(if parts.is_empty() { ".".to_owned() } else { parts.join("/") }))
+        Ok(Self(if parts.is_empty() {
+            ".".to_owned()
+        } else {
+            parts.join("/")
+        }))
     }
 }
 
@@ -88,7 +98,10 @@ impl FromStr for PythonMinor {
         let (major, rest) = text.split_once('.').ok_or_else(wrong)?;
         // A patch release is accepted where an interpreter reports one; the minor decides.
         let minor = rest.split('.').next().unwrap_or(rest);
-        let parsed = Self { major: major.parse().map_err(|_| wrong())?, minor: minor.parse().map_err(|_| wrong())? };
+        let parsed = Self {
+            major: major.parse().map_err(|_| wrong())?,
+            minor: minor.parse().map_err(|_| wrong())?,
+        };
         if parsed.major != 3 || parsed.minor < 8 {
             return Err("Python 3.8 and newer are supported".to_owned());
         }
@@ -128,7 +141,10 @@ impl FromStr for Sha256 {
         if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
             Ok(Self(hex))
         } else {
-            Err(format!("expected 64 hexadecimal digits, found {} characters", hex.len()))
+            Err(format!(
+                "expected 64 hexadecimal digits, found {} characters",
+                hex.len()
+            ))
         }
     }
 }
@@ -155,7 +171,9 @@ impl FromStr for Port {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-        let number: u16 = number.parse().map_err(|_| "expected a port from 1 to 65535".to_owned())?;
+        let number: u16 = number
+            .parse()
+            .map_err(|_| "expected a port from 1 to 65535".to_owned())?;
         if number == 0 || !matches!(protocol, "tcp" | "udp" | "sctp") {
             return Err("expected a port such as `8001` or `8001/udp`".to_owned());
         }
@@ -202,9 +220,16 @@ impl FromStr for Duration {
                 _ => return Err(wrong()),
             };
             rest = &rest[unit_len..];
-            total = number.checked_mul(unit).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+            total = number
+                .checked_mul(unit)
+                .and_then(|part| total.checked_add(part))
+                .ok_or_else(wrong)?;
         }
-        if text.is_empty() { Err(wrong()) } else { Ok(Self(total)) }
+        if text.is_empty() {
+            Err(wrong())
+        } else {
+            Ok(Self(total))
+        }
     }
 }
 
@@ -259,11 +284,16 @@ impl FromStr for User {
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             let (uid, gid) = text.split_once(':').unwrap_or((text, text));
             let number = |text: &str| text.parse().map_err(|_| "expected `UID` or `UID:GID`".to_owned());
-            return Ok(Self::Ids { uid: number(uid)?, gid: number(gid)? });
+            return Ok(Self::Ids {
+                uid: number(uid)?,
+                gid: number(gid)?,
+            });
         }
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
         if text.is_empty() || text.len() > 32 || !text.chars().all(allowed) || text.starts_with('-') {
-            return Err("expected a user name of lowercase letters, digits, `_` and `-`, or `UID:GID`".to_owned());
+            return Err(
+                "expected a user name of lowercase letters, digits, `_` and `-`, or `UID:GID`".to_owned(),
+            );
         }
         Ok(Self::Name(text.to_owned()))
     }

@@ -11,7 +11,9 @@ fn mistakes(text: &str) -> String {
 }
 
 fn read(text: &str) -> Manifest {
-    parse(&SourceFile::new("wheelwright.yaml", text)).unwrap_or_else(|d| panic!("{}", render_all(&d, false))).0
+    parse(&SourceFile::new("wheelwright.yaml", text))
+        .unwrap_or_else(|d| panic!("{}", render_all(&d, false)))
+        .0
 }
 
 const SMALL: &str = "
@@ -35,18 +37,39 @@ fn values_are_typed_and_inherited() {
     let manifest = read(SMALL);
     assert_eq!(manifest.python.as_ref().unwrap().to_string(), "3.10");
     let ml = manifest.base("ml").unwrap();
-    assert_eq!(ml.packages.as_ref().unwrap().values().collect::<Vec<_>>(), ["libopus0", "libgomp1"]);
+    assert_eq!(
+        ml.packages.as_ref().unwrap().values().collect::<Vec<_>>(),
+        ["libopus0", "libgomp1"]
+    );
     let environment = ml.environment.as_ref().unwrap();
-    assert_eq!(environment.iter().map(|(k, v)| format!("{}={}", k.value, v.value)).collect::<Vec<_>>(), ["A=1", "B=3"]);
+    assert_eq!(
+        environment
+            .iter()
+            .map(|(k, v)| format!("{}={}", k.value, v.value))
+            .collect::<Vec<_>>(),
+        ["A=1", "B=3"]
+    );
     let stt = manifest.service("stt").unwrap();
-    assert_eq!(stt.code.as_ref().unwrap().values().map(ProjectPath::as_str).collect::<Vec<_>>(), ["common", "services/stt"]);
+    assert_eq!(
+        stt.code
+            .as_ref()
+            .unwrap()
+            .values()
+            .map(ProjectPath::as_str)
+            .collect::<Vec<_>>(),
+        ["common", "services/stt"]
+    );
     assert_eq!(stt.user.as_ref().unwrap().value, User::Name("app".to_owned()));
-    assert_eq!(stt.healthcheck.as_ref().unwrap().test.0, ["CMD", "python", "check.py"]);
+    assert_eq!(
+        stt.healthcheck.as_ref().unwrap().test.0,
+        ["CMD", "python", "check.py"]
+    );
 }
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    insta::assert_snapshot!(mistakes("
+    insta::assert_snapshot!(mistakes(
+        "
 bases:
   web: {imgae: python:3.11-slim}
 services:
@@ -56,7 +79,8 @@ services:
     expose: [http]
     user: true
     command: python -m api
-"));
+"
+    ));
 }
 
 #[test]
@@ -68,13 +92,15 @@ fn yaml_mistakes_have_a_place() {
 
 #[test]
 fn circles_of_bases_are_shown() {
-    insta::assert_snapshot!(mistakes("
+    insta::assert_snapshot!(mistakes(
+        "
 bases:
   a: {extends: b}
   b: {extends: a}
 services:
   api: {base: a, command: [x]}
-"));
+"
+    ));
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub struct Manifest {
     /// Folders of the repository that hold wheels.
     pub find_links: Option<List<ProjectPath>>,
     /// Base images by name.
-    #[schemars(with = "BTreeMap<String, Base>")]
+    #[schemars(with = "Option<BTreeMap<String, Base>>")]
     pub bases: Table<Base>,
     /// What every service says unless it says otherwise.
     pub defaults: Option<Service>,
@@ -235,17 +235,25 @@ pub fn items<T>(list: Option<&List<T>>) -> &[Spanned<T>] {
 impl Manifest {
     /// The project's name.
     pub fn project(&self) -> &str {
-        self.name.as_ref().map_or("wheelwright", |name| name.value.as_str())
+        self.name
+            .as_ref()
+            .map_or("wheelwright", |name| name.value.as_str())
     }
 
     /// A service by name.
     pub fn service(&self, name: &str) -> Option<&Service> {
-        self.services.iter().find(|(key, _)| key.value == name).map(|(_, service)| service)
+        self.services
+            .iter()
+            .find(|(key, _)| key.value == name)
+            .map(|(_, service)| service)
     }
 
     /// A base by name.
     pub fn base(&self, name: &str) -> Option<&Base> {
-        self.bases.iter().find(|(key, _)| key.value == name).map(|(_, base)| base)
+        self.bases
+            .iter()
+            .find(|(key, _)| key.value == name)
+            .map(|(_, base)| base)
     }
 }
 

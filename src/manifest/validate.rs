@@ -24,13 +24,18 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn error(&mut self, span: Span, message: String, help: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::error(message).at(self.file, span).help(help));
+        self.diagnostics
+            .push(Diagnostic::error(message).at(self.file, span).help(help));
     }
 
     fn names(&mut self, manifest: &Manifest) {
         if manifest.services.is_empty() {
             let message = "the manifest declares no services";
-            self.error(Span::default(), message.to_owned(), "add at least one under `services:`");
+            self.error(
+                Span::default(),
+                message.to_owned(),
+                "add at least one under `services:`",
+            );
         }
         let services = manifest.services.iter().map(|(name, _)| ("service", name));
         let bases = manifest.bases.iter().map(|(name, _)| ("base", name));
@@ -38,7 +43,11 @@ impl Check<'_> {
         for (what, name) in services.chain(bases).chain(project) {
             if !is_name(name) {
                 let message = format!("`{}` cannot be the name of a {what}", name.value);
-                self.error(name.span, message, "names hold lowercase letters, digits, `.`, `_` and `-`");
+                self.error(
+                    name.span,
+                    message,
+                    "names hold lowercase letters, digits, `.`, `_` and `-`",
+                );
             }
         }
     }
@@ -66,10 +75,15 @@ impl Check<'_> {
                 later(only.span, "indexes.only");
             }
         }
+        if let Some(folders) = &manifest.find_links {
+            later(folders.span, "find_links");
+        }
         if let Some(store) = &manifest.wheel_store {
             self.diagnostics.push(
-                Diagnostic::warning("`wheel_store` is not used by this version; wheel layers come from the graph")
-                    .at(self.file, store.span),
+                Diagnostic::warning(
+                    "`wheel_store` is not used by this version; wheel layers come from the graph",
+                )
+                .at(self.file, store.span),
             );
         }
     }
@@ -78,7 +92,11 @@ impl Check<'_> {
         match &base.image {
             None if base.extends.is_none() => {
                 let message = format!("base `{}` names no image", name.value);
-                self.error(name.span, message, "add `image: python:3.11-slim`, or `extends:` another base");
+                self.error(
+                    name.span,
+                    message,
+                    "add `image: python:3.11-slim`, or `extends:` another base",
+                );
             }
             Some(image) => self.image(image),
             None => {}
@@ -91,10 +109,13 @@ impl Check<'_> {
         self.stands_on(manifest, name, service);
         if let (Some(lock), Some(requirements)) = (&service.lock, &service.requirements) {
             self.diagnostics.push(
-                Diagnostic::error(format!("service `{}` has both a lock and requirements", name.value))
-                    .at(self.file, lock.span)
-                    .related(requirements.span, "requirements given here")
-                    .help("keep `lock`, or keep `requirements`"),
+                Diagnostic::error(format!(
+                    "service `{}` has both a lock and requirements",
+                    name.value
+                ))
+                .at(self.file, lock.span)
+                .related(requirements.span, "requirements given here")
+                .help("keep `lock`, or keep `requirements`"),
             );
         }
         self.packages(service.packages.as_ref());
@@ -132,10 +153,13 @@ impl Check<'_> {
                     listed => format!("declared bases: {listed}"),
                 });
                 self.diagnostics.push(
-                    Diagnostic::error(format!("service `{}` stands on `{}`, which is not declared", name.value, base.value))
-                        .at(self.file, base.span)
-                        .label("no base with this name")
-                        .help(help),
+                    Diagnostic::error(format!(
+                        "service `{}` stands on `{}`, which is not declared",
+                        name.value, base.value
+                    ))
+                    .at(self.file, base.span)
+                    .label("no base with this name")
+                    .help(help),
                 );
             }
             (Some(_), None) => {}
@@ -148,7 +172,11 @@ impl Check<'_> {
             ),
             (None, None) => {
                 let message = format!("service `{}` stands on nothing", name.value);
-                self.error(name.span, message, "add `base:` with a name from `bases:`, or `image:`");
+                self.error(
+                    name.span,
+                    message,
+                    "add `base:` with a name from `bases:`, or `image:`",
+                );
             }
         }
     }
@@ -176,7 +204,11 @@ impl Check<'_> {
         let Some(path) = path else { return };
         if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
             let message = format!("`{}` is not an absolute path", path.value);
-            self.error(path.span, message, format!("`{key}` is a path in the image, such as `/app`"));
+            self.error(
+                path.span,
+                message,
+                format!("`{key}` is a path in the image, such as `/app`"),
+            );
         }
     }
 }

@@ -75,7 +75,11 @@ pub fn parse(file: &SourceFile) -> Result<Node, Diagnostic> {
 
 /// Byte offset of each character; empty for plain ASCII, where they are the same.
 fn char_offsets(text: &str) -> Vec<usize> {
-    if text.is_ascii() { Vec::new() } else { text.char_indices().map(|(at, _)| at).collect() }
+    if text.is_ascii() {
+        Vec::new()
+    } else {
+        text.char_indices().map(|(at, _)| at).collect()
+    }
 }
 
 struct Builder<'t> {
@@ -92,7 +96,10 @@ impl<'t> Builder<'t> {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
                 (Event::StreamEnd | Event::DocumentEnd, span) => {
-                    return Ok(Node { span, value: Value::Null });
+                    return Ok(Node {
+                        span,
+                        value: Value::Null,
+                    });
                 }
                 (event, span) => {
                     let root = self.node(event, span, 0)?;
@@ -125,18 +132,26 @@ impl<'t> Builder<'t> {
             }
             Some(Err(error)) => {
                 let at = self.byte(error.marker().index());
-                let end = self.file.text()[at..].chars().next().map_or(at, |c| at + c.len_utf8());
+                let end = self.file.text()[at..]
+                    .chars()
+                    .next()
+                    .map_or(at, |c| at + c.len_utf8());
                 Err(Diagnostic::error(format!("not valid YAML: {}", error.info()))
                     .at(self.file, Span::new(at, end)))
             }
-            None => Ok((Event::StreamEnd, Span::new(self.file.text().len(), self.file.text().len()))),
+            None => Ok((
+                Event::StreamEnd,
+                Span::new(self.file.text().len(), self.file.text().len()),
+            )),
         }
     }
 
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Diagnostic> {
         self.nodes += 1;
         if depth > MAX_DEPTH || self.nodes > MAX_NODES {
-            return Err(Diagnostic::error("the manifest nests too deeply or is too large").at(self.file, span));
+            return Err(
+                Diagnostic::error("the manifest nests too deeply or is too large").at(self.file, span)
+            );
         }
         let (anchor, node) = match event {
             Event::Scalar(text, style, anchor, _) => (anchor, scalar(&text, style, self.trim(span))),
@@ -144,7 +159,9 @@ impl<'t> Builder<'t> {
             Event::MappingStart(anchor, _) => (anchor, self.mapping(span, depth)?),
             Event::Alias(anchor) => return self.alias(anchor, span),
             other => {
-                return Err(Diagnostic::error(format!("not valid YAML: unexpected {other:?}")).at(self.file, span));
+                return Err(
+                    Diagnostic::error(format!("not valid YAML: unexpected {other:?}")).at(self.file, span)
+                );
             }
         };
         if anchor > 0 {
@@ -159,7 +176,10 @@ impl<'t> Builder<'t> {
             match self.next()? {
                 (Event::SequenceEnd, end) => {
                     let span = self.trim(Span::new(start.start, end.end.max(start.end)));
-                    return Ok(Node { span, value: Value::Sequence(items) });
+                    return Ok(Node {
+                        span,
+                        value: Value::Sequence(items),
+                    });
                 }
                 (event, span) => items.push(self.node(event, span, depth + 1)?),
             }
@@ -172,7 +192,10 @@ impl<'t> Builder<'t> {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
                 let span = self.trim(Span::new(start.start, span.end.max(start.end)));
-                return Ok(Node { span, value: Value::Mapping(entries) });
+                return Ok(Node {
+                    span,
+                    value: Value::Mapping(entries),
+                });
             }
             let key = self.key(event, span, depth)?;
             if let Some(first) = entries.iter().find(|entry| entry.key.value == key.value) {
@@ -192,12 +215,19 @@ impl<'t> Builder<'t> {
         let node = self.node(event, span, depth + 1)?;
         match node.value {
             Value::Scalar { text, .. } => Ok(Spanned::new(text, node.span)),
-            other => Err(Diagnostic::error(format!("expected a key, found {}", other.kind())).at(self.file, node.span)),
+            other => Err(
+                Diagnostic::error(format!("expected a key, found {}", other.kind())).at(self.file, node.span),
+            ),
         }
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Diagnostic> {
-        let found = self.anchors.iter().rev().find(|(id, _)| *id == anchor).map(|(_, node)| node.clone());
+        let found = self
+            .anchors
+            .iter()
+            .rev()
+            .find(|(id, _)| *id == anchor)
+            .map(|(_, node)| node.clone());
         let node = found.ok_or_else(|| Diagnostic::error("unknown alias").at(self.file, span))?;
         self.nodes += size(&node);
         Ok(node)
@@ -208,7 +238,11 @@ impl<'t> Builder<'t> {
     }
 
     fn byte(&self, index: usize) -> usize {
-        let byte = if self.offsets.is_empty() { index } else { self.offsets.get(index).copied().unwrap_or(usize::MAX) };
+        let byte = if self.offsets.is_empty() {
+            index
+        } else {
+            self.offsets.get(index).copied().unwrap_or(usize::MAX)
+        };
         byte.min(self.file.text().len())
     }
 
@@ -224,7 +258,10 @@ fn scalar(text: &str, style: ScalarStyle, span: Span) -> Node {
     let value = if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
         Value::Null
     } else {
-        Value::Scalar { text: text.to_owned(), plain }
+        Value::Scalar {
+            text: text.to_owned(),
+            plain,
+        }
     };
     Node { span, value }
 }

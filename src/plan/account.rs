@@ -46,7 +46,12 @@ impl Accounts {
     /// Finds or adds the user.
     pub fn account(&self, user: &User) -> Account {
         match user {
-            User::Ids { uid, gid } => Account { user: user.to_string(), uid: *uid, gid: *gid, add: None },
+            User::Ids { uid, gid } => Account {
+                user: user.to_string(),
+                uid: *uid,
+                gid: *gid,
+                add: None,
+            },
             User::Name(name) => self.existing(name).unwrap_or_else(|| self.added(name)),
         }
     }
@@ -54,19 +59,34 @@ impl Accounts {
     fn existing(&self, name: &str) -> Option<Account> {
         let fields = entries(&self.passwd).find(|fields| fields[0] == name)?;
         let (uid, gid) = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
-        Some(Account { user: name.to_owned(), uid, gid, add: None })
+        Some(Account {
+            user: name.to_owned(),
+            uid,
+            gid,
+            add: None,
+        })
     }
 
     fn added(&self, name: &str) -> Account {
         let taken = |id: u32| {
             let id = id.to_string();
-            entries(&self.passwd).chain(entries(&self.group)).any(|fields| fields.get(2) == Some(&id.as_str()))
+            entries(&self.passwd)
+                .chain(entries(&self.group))
+                .any(|fields| fields.get(2) == Some(&id.as_str()))
         };
-        let id = (FIRST_ID..).find(|id| !taken(*id)).unwrap_or(FIRST_ID);
+        let id = (FIRST_ID..u32::MAX).find(|id| !taken(*id)).unwrap_or(FIRST_ID);
         let home = format!("/home/{name}");
-        let passwd = append(&self.passwd, &format!("{name}:x:{id}:{id}::{home}:/usr/sbin/nologin"));
+        let passwd = append(
+            &self.passwd,
+            &format!("{name}:x:{id}:{id}::{home}:/usr/sbin/nologin"),
+        );
         let group = append(&self.group, &format!("{name}:x:{id}:"));
-        Account { user: name.to_owned(), uid: id, gid: id, add: Some(NewAccount { home, passwd, group }) }
+        Account {
+            user: name.to_owned(),
+            uid: id,
+            gid: id,
+            add: Some(NewAccount { home, passwd, group }),
+        }
     }
 }
 
@@ -75,7 +95,11 @@ fn entries(text: &str) -> impl Iterator<Item = Vec<&str>> {
 }
 
 fn append(text: &str, line: &str) -> String {
-    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let newline = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     format!("{text}{newline}{line}\n")
 }
 
@@ -93,7 +117,11 @@ mod tests {
         let app = accounts.account(&User::Name("app".to_owned()));
         assert_eq!((app.uid, app.gid), (10002, 10002));
         let added = app.add.unwrap();
-        assert!(added.passwd.ends_with("/bin/sh\napp:x:10002:10002::/home/app:/usr/sbin/nologin\n"));
+        assert!(
+            added
+                .passwd
+                .ends_with("/bin/sh\napp:x:10002:10002::/home/app:/usr/sbin/nologin\n")
+        );
         assert!(added.group.ends_with("root:x:0:\napp:x:10002:\n"));
     }
 }

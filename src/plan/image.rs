@@ -57,16 +57,39 @@ pub struct Health {
 
 /// The settings of a service on its base.
 pub(super) fn settings(base: Option<&Base>, service: &Service, user: Option<String>) -> ImageSettings {
-    let tables = base.and_then(|base| base.environment.as_ref()).into_iter().chain(service.environment.as_ref());
+    let tables = base
+        .and_then(|base| base.environment.as_ref())
+        .into_iter()
+        .chain(service.environment.as_ref());
     ImageSettings {
-        environment: tables.flatten().map(|(name, value)| (name.value.clone(), value.value.clone())).collect(),
+        environment: tables
+            .flatten()
+            .map(|(name, value)| (name.value.clone(), value.value.clone()))
+            .collect(),
         user,
         working_dir: service.working_dir().to_owned(),
-        entrypoint: service.entrypoint.as_ref().map(|list| list.values().cloned().collect()),
-        command: service.command.as_ref().map(|list| list.values().cloned().collect()),
-        expose: items(service.expose.as_ref()).iter().map(|port| port.value.to_string()).collect(),
-        volumes: items(service.volumes.as_ref()).iter().map(|path| path.value.clone()).collect(),
-        labels: service.labels.iter().flatten().map(|(name, value)| (name.value.clone(), value.value.clone())).collect(),
+        entrypoint: service
+            .entrypoint
+            .as_ref()
+            .map(|list| list.values().cloned().collect()),
+        command: service
+            .command
+            .as_ref()
+            .map(|list| list.values().cloned().collect()),
+        expose: items(service.expose.as_ref())
+            .iter()
+            .map(|port| port.value.to_string())
+            .collect(),
+        volumes: items(service.volumes.as_ref())
+            .iter()
+            .map(|path| path.value.clone())
+            .collect(),
+        labels: service
+            .labels
+            .iter()
+            .flatten()
+            .map(|(name, value)| (name.value.clone(), value.value.clone()))
+            .collect(),
         health: service.healthcheck.as_ref().map(|check| Health {
             test: check.test.0.clone(),
             interval: check.interval.as_ref().map(|duration| duration.0),

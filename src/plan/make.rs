@@ -5,7 +5,7 @@ use super::{BasePlan, BuildPlan, CodePlan, FileFrom, FilePlan, Plan, VENV, image
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::layers::{Budget, group};
 use crate::manifest::types::items;
-use crate::manifest::{Base, FileSource, List, Manifest, Mode, Service};
+use crate::manifest::{Base, FileSource, List, Manifest, Mode, ProjectPath, Service};
 use crate::python::{Artifact, Interpreter, PackageName, Pick};
 
 /// What a plan is made from.
@@ -29,6 +29,8 @@ pub struct Inputs<'a> {
     pub assumed: bool,
     /// The base's users.
     pub accounts: &'a Accounts,
+    /// Requirement files that the packages are resolved from; none with a lock.
+    pub requirements: &'a [ProjectPath],
     /// What is installed, sorted by name.
     pub packages: Vec<Pick>,
 }
@@ -36,7 +38,10 @@ pub struct Inputs<'a> {
 /// Plans a service; mistakes are those that need the packages or the interpreter to be seen.
 pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
     let service = inputs.service;
-    let base = service.base.as_ref().and_then(|name| inputs.manifest.base(&name.value));
+    let base = service
+        .base
+        .as_ref()
+        .and_then(|name| inputs.manifest.base(&name.value));
     let mut mistakes = Diagnostics::default();
     denied(&inputs, base, &mut mistakes);
     python(&inputs, &mut mistakes);
@@ -51,10 +56,19 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
         interpreter: inputs.interpreter.clone(),
         assumed: inputs.assumed,
         venv: VENV.to_owned(),
-        builds: inputs.packages.iter().map(|pick| build_plan(pick, base, service)).collect(),
+        builds: inputs
+            .packages
+            .iter()
+            .map(|pick| build_plan(pick, base, service))
+            .collect(),
+        requirements: inputs.requirements.to_vec(),
         packages: inputs.packages,
         layers,
-        image: image::settings(base, service, account.as_ref().map(|account| account.user.clone())),
+        image: image::settings(
+            base,
+            service,
+            account.as_ref().map(|account| account.user.clone()),
+        ),
         account,
         code: code(service),
         files: files(service),
@@ -66,25 +80,35 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
 /// Packages that the base forbids.
 fn denied(inputs: &Inputs<'_>, base: Option<&Base>, mistakes: &mut Diagnostics) {
     for denied in items(base.and_then(|base| base.deny.as_ref())) {
-        let Ok(name) = denied.parse::<PackageName>() else { continue };
+        let Ok(name) = denied.parse::<PackageName>() else {
+            continue;
+        };
         if let Some(pick) = inputs.packages.iter().find(|pick| pick.name == name) {
             mistakes.push(
-                Diagnostic::error(format!("service `{}` installs `{} {}`, which its base denies", inputs.name, pick.name, pick.version))
-                    .at(inputs.file, denied.span)
-                    .label("denied here")
-                    .help("remove it from the service's requirements, or put the service on another base"),
+                Diagnostic::error(format!(
+                    "service `{}` installs `{} {}`, which its base denies",
+                    inputs.name, pick.name, pick.version
+                ))
+                .at(inputs.file, denied.span)
+                .label("denied here")
+                .help("remove it from the service's requirements, or put the service on another base"),
             );
         }
     }
 }
 
 fn python(inputs: &Inputs<'_>, mistakes: &mut Diagnostics) {
-    let Some(wanted) = &inputs.manifest.python else { return };
+    let Some(wanted) = &inputs.manifest.python else {
+        return;
+    };
     if wanted.value != inputs.interpreter.minor && !inputs.assumed {
         mistakes.push(
-            Diagnostic::error(format!("the base image has Python {}, the manifest says {}", inputs.interpreter.version, wanted.value))
-                .at(inputs.file, wanted.span)
-                .help("change `python:`, or use a base image with this Python"),
+            Diagnostic::error(format!(
+                "the base image has Python {}, the manifest says {}",
+                inputs.interpreter.version, wanted.value
+            ))
+            .at(inputs.file, wanted.span)
+            .help("change `python:`, or use a base image with this Python"),
         );
     }
 }
@@ -92,7 +116,10 @@ fn python(inputs: &Inputs<'_>, mistakes: &mut Diagnostics) {
 /// What a service stands on; known from the manifest alone.
 pub fn stand(manifest: &Manifest, service: &Service) -> BasePlan {
     let base = service.base.as_ref().and_then(|name| manifest.base(&name.value));
-    let image = service.image.as_ref().or(base.and_then(|base| base.image.as_ref()));
+    let image = service
+        .image
+        .as_ref()
+        .or(base.and_then(|base| base.image.as_ref()));
     let packages = base.and_then(|base| base.packages.as_ref());
     let span = |list: Option<&List<String>>| list.map_or(Span::default(), |list| list.span);
     BasePlan {
@@ -107,9 +134,16 @@ pub fn stand(manifest: &Manifest, service: &Service) -> BasePlan {
 }
 
 fn build_plan(pick: &Pick, base: Option<&Base>, service: &Service) -> Option<BuildPlan> {
-    let Artifact::Source(_) = pick.artifact else { return None };
+    let Artifact::Source(_) = pick.artifact else {
+        return None;
+    };
     let named = |name: &str| name.parse::<PackageName>().is_ok_and(|name| name == pick.name);
-    let own = service.wheels.iter().flatten().find(|(name, _)| named(&name.value)).map(|(_, settings)| settings);
+    let own = service
+        .wheels
+        .iter()
+        .flatten()
+        .find(|(name, _)| named(&name.value))
+        .map(|(_, settings)| settings);
     let lists = [
         base.and_then(|base| base.build_packages.as_ref()),
         service.build_packages.as_ref(),
@@ -118,11 +152,18 @@ fn build_plan(pick: &Pick, base: Option<&Base>, service: &Service) -> Option<Bui
     let mut packages = lists.into_iter().flat_map(words).collect::<Vec<_>>();
     packages.sort();
     packages.dedup();
-    let environment = own.and_then(|settings| settings.environment.as_ref()).into_iter().flatten();
-    let mut environment =
-        environment.map(|(name, value)| (name.value.clone(), value.value.clone())).collect::<Vec<_>>();
+    let environment = own
+        .and_then(|settings| settings.environment.as_ref())
+        .into_iter()
+        .flatten();
+    let mut environment = environment
+        .map(|(name, value)| (name.value.clone(), value.value.clone()))
+        .collect::<Vec<_>>();
     environment.sort();
-    Some(BuildPlan { packages, environment })
+    Some(BuildPlan {
+        packages,
+        environment,
+    })
 }
 
 fn code(service: &Service) -> Vec<CodePlan> {
@@ -131,7 +172,11 @@ fn code(service: &Service) -> Vec<CodePlan> {
         .iter()
         .map(|path| CodePlan {
             from: path.value.clone(),
-            to: if path.as_str() == "." { format!("{folder}/") } else { format!("{folder}/{}", path.as_str()) },
+            to: if path.as_str() == "." {
+                format!("{folder}/")
+            } else {
+                format!("{folder}/{}", path.as_str())
+            },
             at: path.span,
         })
         .collect()
@@ -144,7 +189,10 @@ fn files(service: &Service) -> Vec<FilePlan> {
         .flatten()
         .map(|file| FilePlan {
             from: match &file.source {
-                FileSource::Url { url, sha256 } => FileFrom::Url { url: url.value.clone(), sha256: sha256.value.clone() },
+                FileSource::Url { url, sha256 } => FileFrom::Url {
+                    url: url.value.clone(),
+                    sha256: sha256.value.clone(),
+                },
                 FileSource::Path { source } => FileFrom::Path(source.value.clone()),
             },
             to: file.target.value.clone(),

@@ -41,7 +41,9 @@ pub struct Plan {
     pub assumed: bool,
     /// Path of the venv.
     pub venv: String,
-    /// Packages, sorted by name.
+    /// Requirement files that packages are resolved from; none with a lock.
+    pub requirements: Vec<ProjectPath>,
+    /// Packages, sorted by name; known only in the build where there is no lock.
     pub packages: Vec<Pick>,
     /// How to build those that have no wheel; same order as `packages`, none for wheels.
     pub builds: Vec<Option<BuildPlan>>,

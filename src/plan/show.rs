@@ -14,15 +14,23 @@ pub fn tree(plan: &Plan) -> String {
     };
     line(0, format!("{} ({})", plan.service, plan.platform));
     line(1, base(plan));
-    for (what, packages) in [("packages", &plan.base.packages), ("service packages", &plan.base.service_packages)] {
+    for (what, packages) in [
+        ("packages", &plan.base.packages),
+        ("service packages", &plan.base.service_packages),
+    ] {
         if !packages.is_empty() {
             line(2, format!("{what}: {}", packages.join(" ")));
         }
     }
     let assumed = if plan.assumed { ", assumed" } else { "" };
-    line(1, format!("python {} ({}{assumed}), venv {}", plan.interpreter.version, plan.interpreter.libc, plan.venv));
-    let wheels = plan.packages.len();
-    line(1, format!("{wheels} packages in {} layers, {}", plan.layers.len(), bytes(plan.layers.iter().map(|l| l.bytes).sum())));
+    line(
+        1,
+        format!(
+            "python {} ({}{assumed}), venv {}",
+            plan.interpreter.version, plan.interpreter.libc, plan.venv
+        ),
+    );
+    line(1, installs(plan));
     for layer in &plan.layers {
         line(2, describe(plan, layer));
     }
@@ -37,13 +45,41 @@ pub fn tree(plan: &Plan) -> String {
         line(1, format!("file {from} -> {}", file.to));
     }
     if let Some(account) = &plan.account {
-        line(1, format!("user {} ({}:{})", account.user, account.uid, account.gid));
+        line(
+            1,
+            format!("user {} ({}:{})", account.user, account.uid, account.gid),
+        );
     }
-    let words = plan.image.entrypoint.iter().chain(&plan.image.command).flatten().cloned().collect::<Vec<_>>();
+    let words = plan
+        .image
+        .entrypoint
+        .iter()
+        .chain(&plan.image.command)
+        .flatten()
+        .cloned()
+        .collect::<Vec<_>>();
     if !words.is_empty() {
         line(1, format!("runs {}", words.join(" ")));
     }
     out
+}
+
+fn installs(plan: &Plan) -> String {
+    let count = plan.packages.len();
+    if count == 0 && !plan.requirements.is_empty() {
+        let files = plan
+            .requirements
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>();
+        return format!("packages resolved in the build from {}", files.join(", "));
+    }
+    let total = plan.layers.iter().map(|layer| layer.bytes).sum();
+    format!(
+        "{count} packages in {} layers, {}",
+        plan.layers.len(),
+        bytes(total)
+    )
 }
 
 fn base(plan: &Plan) -> String {
@@ -56,14 +92,23 @@ fn base(plan: &Plan) -> String {
 fn describe(plan: &Plan, layer: &WheelLayer) -> String {
     let names = layer.packages.iter().map(|index| {
         let pick = &plan.packages[*index];
-        let built = if matches!(pick.artifact, Artifact::Source(_)) { " (built)" } else { "" };
+        let built = if matches!(pick.artifact, Artifact::Source(_)) {
+            " (built)"
+        } else {
+            ""
+        };
         format!("{} {}{built}", pick.name, pick.version)
     });
     let reason = match layer.reason {
         Reason::Heavy => "heavy".to_owned(),
         Reason::Light { bucket } => format!("light {bucket}"),
     };
-    format!("{} {reason}, {}: {}", &layer.key.as_str()[..12], bytes(layer.bytes), names.collect::<Vec<_>>().join(", "))
+    format!(
+        "{} {reason}, {}: {}",
+        &layer.key.as_str()[..12],
+        bytes(layer.bytes),
+        names.collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// A size for people: megabytes with one digit, smaller ones in kilobytes.

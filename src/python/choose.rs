@@ -11,7 +11,7 @@ use super::pylock::{File, Lock, Package, span};
 use super::tags::Tags;
 use super::wheel_name::WheelName;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
-use crate::manifest::{ProjectPath, Sha256};
+use crate::manifest::Sha256;
 
 /// One package to install and the file it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -50,22 +50,11 @@ pub struct Locked {
     /// File name.
     pub filename: String,
     /// Where it is.
-    #[serde(flatten)]
-    pub location: Location,
+    pub url: String,
     /// Its digest.
     pub sha256: Sha256,
     /// Bytes; zero when the lock does not say.
     pub size: u64,
-}
-
-/// Where a file is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Location {
-    /// At an address.
-    Url(String),
-    /// In the repository.
-    Path(ProjectPath),
 }
 
 /// What the choice depends on besides the lock.
@@ -77,16 +66,21 @@ pub struct Target<'a> {
     pub platform: &'a str,
     /// Packages that are built from source even where a wheel fits.
     pub from_source: &'a std::collections::BTreeSet<PackageName>,
-    /// The folder that the lock's own paths are relative to.
-    pub folder: ProjectPath,
 }
 
 /// The files to install, sorted by package name; or every package that has none.
 pub fn choose(file: &SourceFile, lock: &Lock, target: &Target<'_>) -> Result<Vec<Pick>, Diagnostics> {
     let mut mistakes = Diagnostics::default();
     let environment = target.interpreter.markers().map_err(Diagnostic::error)?;
-    let chooser = Chooser { file, target, tags: Tags::of(target.interpreter), environment };
-    chooser.requires_python(lock.requires_python.as_ref()).unwrap_or_else(|d| mistakes.push(d));
+    let chooser = Chooser {
+        file,
+        target,
+        tags: Tags::of(target.interpreter),
+        environment,
+    };
+    chooser
+        .requires_python(lock.requires_python.as_ref())
+        .unwrap_or_else(|d| mistakes.push(d));
     let mut picks: Vec<Pick> = Vec::new();
     for package in &lock.packages {
         match chooser.package(package) {
@@ -122,17 +116,27 @@ impl Chooser<'_> {
         }
         self.requires_python(package.requires_python.as_ref())?;
         let name = package.name.get_ref();
-        let parsed: PackageName =
-            name.parse().map_err(|error: String| Diagnostic::error(error).at(self.file, span(&package.name)))?;
+        let parsed: PackageName = name
+            .parse()
+            .map_err(|error: String| Diagnostic::error(error).at(self.file, span(&package.name)))?;
         let artifact = self.artifact(&parsed, package)?;
-        Ok(Some(Pick { name: parsed, version: package.version.clone().unwrap_or_default(), artifact }))
+        Ok(Some(Pick {
+            name: parsed,
+            version: package.version.clone().unwrap_or_default(),
+            artifact,
+        }))
     }
 
     fn wanted(&self, package: &Package) -> Result<bool, Diagnostic> {
-        let Some(marker) = &package.marker else { return Ok(true) };
+        let Some(marker) = &package.marker else {
+            return Ok(true);
+        };
         let tree: MarkerTree = marker.get_ref().parse().map_err(|error| {
-            Diagnostic::error(format!("marker of `{}` cannot be read: {error}", package.name.get_ref()))
-                .at(self.file, span(marker))
+            Diagnostic::error(format!(
+                "marker of `{}` cannot be read: {error}",
+                package.name.get_ref()
+            ))
+            .at(self.file, span(marker))
         })?;
         Ok(tree.evaluate(&self.environment, &[]))
     }
@@ -141,20 +145,35 @@ impl Chooser<'_> {
         let Some(text) = specifiers else { return Ok(()) };
         let wrong = |message: String| Diagnostic::error(message).at(self.file, span(text));
         let specifiers: VersionSpecifiers = text.get_ref().parse().map_err(|e| wrong(format!("{e}")))?;
-        let version: Version = self.target.interpreter.version.parse().map_err(|e| wrong(format!("{e}")))?;
+        let version: Version = self
+            .target
+            .interpreter
+            .version
+            .parse()
+            .map_err(|e| wrong(format!("{e}")))?;
         if specifiers.contains(&version) {
             return Ok(());
         }
-        Err(wrong(format!("Python {version} of the base image is not in `{}`", text.get_ref()))
-            .help("make the lock again for this Python, or use another base image"))
+        Err(wrong(format!(
+            "Python {version} of the base image is not in `{}`",
+            text.get_ref()
+        ))
+        .help("make the lock again for this Python, or use another base image"))
     }
 
     fn artifact(&self, name: &PackageName, package: &Package) -> Result<Artifact, Diagnostic> {
         let place = span(&package.name);
-        if let Some(other) = package.vcs.as_ref().or(package.directory.as_ref()).or(package.archive.as_ref()) {
-            return Err(Diagnostic::error(format!("`{name}` is not from an index; this version cannot build it"))
-                .at(self.file, span(other))
-                .help("publish it to an index, or list its folder under `code:`"));
+        if let Some(other) = package
+            .vcs
+            .as_ref()
+            .or(package.directory.as_ref())
+            .or(package.archive.as_ref())
+        {
+            return Err(Diagnostic::error(format!(
+                "`{name}` is not from an index; this version cannot build it"
+            ))
+            .at(self.file, span(other))
+            .help("publish it to an index, or list its folder under `code:`"));
         }
         let from_source = self.target.from_source.contains(name);
         if let (false, Some(wheel)) = (from_source, self.best_wheel(package)) {
@@ -162,9 +181,11 @@ impl Chooser<'_> {
         }
         match &package.sdist {
             Some(sdist) => self.locked(sdist, package).map(Artifact::Source),
-            None if from_source => Err(Diagnostic::error(format!("`{name}` has no source distribution in the lock"))
-                .at(self.file, place)
-                .help("remove `source: true`, or make the lock with source distributions")),
+            None if from_source => Err(Diagnostic::error(format!(
+                "`{name}` has no source distribution in the lock"
+            ))
+            .at(self.file, place)
+            .help("remove `source: true`, or make the lock with source distributions")),
             None => Err(self.no_wheel(name, package)),
         }
     }
@@ -184,30 +205,60 @@ impl Chooser<'_> {
 
     fn no_wheel(&self, name: &PackageName, package: &Package) -> Diagnostic {
         let version = package.version.as_deref().unwrap_or_default();
-        let names = package.wheels.iter().filter_map(|file| WheelName::parse(file.filename()).ok());
+        let names = package
+            .wheels
+            .iter()
+            .filter_map(|file| WheelName::parse(file.filename()).ok());
         let exist = names.map(|wheel| wheel.tag_text()).collect::<Vec<_>>();
-        let exist = if exist.is_empty() { "no wheels".to_owned() } else { exist.join(", ") };
-        Diagnostic::error(format!("`{name} {version}` has no wheel for {} and no source", self.target.platform))
-            .at(self.file, span(&package.name))
-            .help(format!("wanted: {} ({})", self.tags.summary(), self.target.interpreter.libc))
-            .help(format!("in the lock: {exist}"))
+        let exist = if exist.is_empty() {
+            "no wheels".to_owned()
+        } else {
+            exist.join(", ")
+        };
+        Diagnostic::error(format!(
+            "`{name} {version}` has no wheel for {} and no source",
+            self.target.platform
+        ))
+        .at(self.file, span(&package.name))
+        .help(format!(
+            "wanted: {} ({})",
+            self.tags.summary(),
+            self.target.interpreter.libc
+        ))
+        .help(format!("in the lock: {exist}"))
     }
 
     fn locked(&self, file: &File, package: &Package) -> Result<Locked, Diagnostic> {
         let wrong = |message: String| Diagnostic::error(message).at(self.file, span(&package.name));
         let filename = file.filename().to_owned();
-        let hash = file.hashes.get("sha256").ok_or_else(|| wrong(format!("`{filename}` has no sha256 in the lock")))?;
-        let sha256 = hash.parse().map_err(|error| wrong(format!("`{filename}`: {error}")))?;
-        let location = match (&file.url, &file.path) {
-            (Some(url), _) if url.starts_with("https://") || url.starts_with("http://") => Location::Url(url.clone()),
-            (Some(url), _) => return Err(wrong(format!("`{filename}` has an address that is not http: `{url}`"))),
-            (None, Some(path)) => {
-                let path = self.target.folder.join(path).map_err(|error| wrong(format!("`{filename}`: {error}")))?;
-                Location::Path(path)
+        let hash = file
+            .hashes
+            .get("sha256")
+            .ok_or_else(|| wrong(format!("`{filename}` has no sha256 in the lock")))?;
+        let sha256 = hash
+            .parse()
+            .map_err(|error| wrong(format!("`{filename}`: {error}")))?;
+        let url = match (&file.url, &file.path) {
+            (Some(url), _) if url.starts_with("https://") || url.starts_with("http://") => url.clone(),
+            (Some(url), _) => {
+                return Err(wrong(format!(
+                    "`{filename}` has an address that is not http: `{url}`"
+                )));
             }
-            (None, None) => return Err(wrong(format!("`{filename}` has neither an address nor a path"))),
+            (None, Some(path)) => {
+                return Err(wrong(format!(
+                    "`{filename}` is a local file (`{path}`), which this version cannot install"
+                ))
+                .help("publish it to an index and make the lock again"));
+            }
+            (None, None) => return Err(wrong(format!("`{filename}` has no address"))),
         };
-        Ok(Locked { filename, location, sha256, size: file.size.unwrap_or(0) })
+        Ok(Locked {
+            filename,
+            url,
+            sha256,
+            size: file.size.unwrap_or(0),
+        })
     }
 }
 
@@ -245,19 +296,34 @@ wheels = [{ url = "https://files.example/odd-1-cp312-cp312-win_amd64.whl", hashe
             interpreter: &interpreter,
             platform: &platform,
             from_source: &from_source,
-            folder: ".".parse().unwrap(),
         };
         let lock = super::super::pylock::parse(&file).map_err(|d| vec![d.summary()])?;
         choose(&file, &lock, &target)
-            .map(|picks| picks.into_iter().map(|pick| pick.artifact.file().filename.clone()).collect())
-            .map_err(|mistakes| mistakes.iter().map(|d| format!("{} | {}", d.summary(), d.help.join(" | "))).collect())
+            .map(|picks| {
+                picks
+                    .into_iter()
+                    .map(|pick| pick.artifact.file().filename.clone())
+                    .collect()
+            })
+            .map_err(|mistakes| {
+                mistakes
+                    .iter()
+                    .map(|d| format!("{} | {}", d.summary(), d.help.join(" | ")))
+                    .collect()
+            })
     }
 
     #[test]
     fn the_best_wheel_of_the_platform_is_taken() {
         let lock = LOCK.split("[[packages]]\nname = \"odd\"").next().unwrap();
-        assert_eq!(pick(lock, "amd64", &[]).unwrap(), ["numpy-2.0.0-cp311-cp311-manylinux_2_17_x86_64.whl"]);
-        assert_eq!(pick(lock, "arm64", &[]).unwrap(), ["numpy-2.0.0-cp311-cp311-manylinux_2_17_aarch64.whl"]);
+        assert_eq!(
+            pick(lock, "amd64", &[]).unwrap(),
+            ["numpy-2.0.0-cp311-cp311-manylinux_2_17_x86_64.whl"]
+        );
+        assert_eq!(
+            pick(lock, "arm64", &[]).unwrap(),
+            ["numpy-2.0.0-cp311-cp311-manylinux_2_17_aarch64.whl"]
+        );
         assert_eq!(pick(lock, "amd64", &["numpy"]).unwrap(), ["numpy-2.0.0.tar.gz"]);
         assert_eq!(pick(lock, "s390x", &[]).unwrap(), ["numpy-2.0.0.tar.gz"]);
     }
@@ -270,7 +336,10 @@ wheels = [{ url = "https://files.example/odd-1-cp312-cp312-win_amd64.whl", hashe
 
     #[test]
     fn newer_locks_and_nonsense_are_named() {
-        assert_eq!(pick("lock-version = \"2.0\"", "amd64", &[]).unwrap_err()[0], "pylock.toml:1:16: lock version `2.0` is newer than this version reads");
+        assert_eq!(
+            pick("lock-version = \"2.0\"", "amd64", &[]).unwrap_err()[0],
+            "pylock.toml:1:16: lock version `2.0` is newer than this version reads"
+        );
         assert!(pick("lock-version = ", "amd64", &[]).unwrap_err()[0].starts_with("pylock.toml:1:"));
     }
 }

@@ -35,7 +35,10 @@ impl FromStr for Libc {
         let (name, version) = text.split_once(' ').ok_or_else(wrong)?;
         let (major, minor) = version.split_once('.').ok_or_else(wrong)?;
         let minor = minor.split('.').next().unwrap_or(minor);
-        let (major, minor) = (major.parse().map_err(|_| wrong())?, minor.parse().map_err(|_| wrong())?);
+        let (major, minor) = (
+            major.parse().map_err(|_| wrong())?,
+            minor.parse().map_err(|_| wrong())?,
+        );
         match name {
             "glibc" => Ok(Self::Glibc(major, minor)),
             "musl" => Ok(Self::Musl(major, minor)),

@@ -10,7 +10,7 @@ pub mod requirements;
 pub mod tags;
 pub mod wheel_name;
 
-pub use choose::{Artifact, Location, Pick};
+pub use choose::{Artifact, Pick};
 pub use interpreter::{Interpreter, Libc};
 pub use name::PackageName;
 pub use pylock::Lock;

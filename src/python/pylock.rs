@@ -84,14 +84,18 @@ pub(super) fn span<T>(spanned: &Spanned<T>) -> Span {
 /// Reads a lock's text.
 pub fn parse(file: &SourceFile) -> Result<Lock, Diagnostic> {
     let lock: Lock = toml::from_str(file.text()).map_err(|error| {
-        let place = error.span().map_or(Span::default(), |range| Span::new(range.start, range.end));
+        let place = error
+            .span()
+            .map_or(Span::default(), |range| Span::new(range.start, range.end));
         Diagnostic::error(format!("not a valid pylock: {}", error.message())).at(file, place)
     })?;
     if lock.lock_version.get_ref().split('.').next() != Some("1") {
         let found = lock.lock_version.get_ref();
-        return Err(Diagnostic::error(format!("lock version `{found}` is newer than this version reads"))
-            .at(file, span(&lock.lock_version))
-            .help("version 1 is supported; update Wheelwright or make the lock with an older tool"));
+        return Err(
+            Diagnostic::error(format!("lock version `{found}` is newer than this version reads"))
+                .at(file, span(&lock.lock_version))
+                .help("version 1 is supported; update Wheelwright or make the lock with an older tool"),
+        );
     }
     Ok(lock)
 }

@@ -23,13 +23,20 @@ pub fn includes(file: &SourceFile, at: &ProjectPath) -> (Vec<Include>, Vec<Diagn
     for line in logical_lines(file.text()) {
         match classify(&line.text) {
             Line::Include(path) => match at.parent().join(&path) {
-                Ok(path) => found.push(Include { path, span: line.span }),
+                Ok(path) => found.push(Include {
+                    path,
+                    span: line.span,
+                }),
                 Err(reason) => mistakes.push(
-                    Diagnostic::error(format!("`{path}` cannot be included")).at(file, line.span).help(reason),
+                    Diagnostic::error(format!("`{path}` cannot be included"))
+                        .at(file, line.span)
+                        .help(reason),
                 ),
             },
             Line::Refused(what, help) => mistakes.push(
-                Diagnostic::error(format!("{what} is not supported by this version")).at(file, line.span).help(help),
+                Diagnostic::error(format!("{what} is not supported by this version"))
+                    .at(file, line.span)
+                    .help(help),
             ),
             Line::Other => {}
         }
@@ -53,19 +60,32 @@ fn classify(text: &str) -> Line {
     };
     if let Some(path) = value(["--requirement", "-r"]).or_else(|| value(["--constraint", "-c"])) {
         return if path.contains("://") {
-            Line::Refused("a requirement file from a url", "put the file into the repository")
+            Line::Refused(
+                "a requirement file from a url",
+                "put the file into the repository",
+            )
         } else {
             Line::Include(path)
         };
     }
     if value(["--editable", "-e"]).is_some() {
-        return Line::Refused("an editable requirement", "list its folder under `code:` and its requirements here");
+        return Line::Refused(
+            "an editable requirement",
+            "list its folder under `code:` and its requirements here",
+        );
     }
     if value(["--find-links", "-f"]).is_some() {
-        return Line::Refused("`--find-links` in a requirement file", "publish the wheels to an index");
+        return Line::Refused(
+            "`--find-links` in a requirement file",
+            "publish the wheels to an index",
+        );
     }
-    if text.starts_with("./") || text.starts_with("../") || text.starts_with('/') || text.contains(" @ file:") {
-        return Line::Refused("a requirement by local path", "publish it to an index, or list its folder under `code:`");
+    if text.starts_with("./") || text.starts_with("../") || text.starts_with('/') || text.contains(" @ file:")
+    {
+        return Line::Refused(
+            "a requirement by local path",
+            "publish it to an index, or list its folder under `code:`",
+        );
     }
     Line::Other
 }
@@ -91,12 +111,17 @@ fn logical_lines(text: &str) -> Vec<LogicalLine> {
                 last.text.push_str(part);
                 last.span.end = start + line.len();
             }
-            _ => lines.push(LogicalLine { text: part.to_owned(), span: Span::new(start, start + line.len()) }),
+            _ => lines.push(LogicalLine {
+                text: part.to_owned(),
+                span: Span::new(start, start + line.len()),
+            }),
         }
         joining = continues;
     }
     for line in &mut lines {
-        let kept = without_comment(line.text.trim_start_matches('\u{feff}')).trim().to_owned();
+        let kept = without_comment(line.text.trim_start_matches('\u{feff}'))
+            .trim()
+            .to_owned();
         line.text = kept;
     }
     lines.retain(|line| !line.text.is_empty());
@@ -119,21 +144,30 @@ mod tests {
     fn read(text: &str) -> (Vec<String>, Vec<String>) {
         let at = "services/api/requirements.txt".parse().unwrap();
         let (found, mistakes) = includes(&SourceFile::new("r", text), &at);
-        (found.iter().map(|i| i.path.to_string()).collect(), mistakes.iter().map(|d| d.summary()).collect())
+        (
+            found.iter().map(|i| i.path.to_string()).collect(),
+            mistakes.iter().map(Diagnostic::summary).collect(),
+        )
     }
 
     #[test]
     fn includes_are_relative_to_the_file() {
-        let (found, mistakes) = read("-r ../base.txt # shared\n--constraint=../../c.txt\nfastapi==1\\\n  ; python_version > '3'\n-rx.txt\n");
+        let (found, mistakes) = read(
+            "-r ../base.txt # shared\n--constraint=../../c.txt\nfastapi==1\\\n  ; python_version > '3'\n-rx.txt\n",
+        );
         assert_eq!(found, ["services/base.txt", "c.txt", "services/api/x.txt"]);
         assert!(mistakes.is_empty());
     }
 
     #[test]
     fn what_cannot_be_built_is_named_with_its_line() {
-        let (found, mistakes) = read("a==1\n-e ../common\n-r ../../../x.txt\n--requirement https://h.example/r.txt\n");
+        let (found, mistakes) =
+            read("a==1\n-e ../common\n-r ../../../x.txt\n--requirement https://h.example/r.txt\n");
         assert!(found.is_empty());
-        assert_eq!(mistakes[0], "r:2:1: an editable requirement is not supported by this version");
+        assert_eq!(
+            mistakes[0],
+            "r:2:1: an editable requirement is not supported by this version"
+        );
         assert_eq!(mistakes[1], "r:3:1: `../../../x.txt` cannot be included");
         assert_eq!(mistakes.len(), 3);
     }

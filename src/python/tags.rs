@@ -21,21 +21,33 @@ impl Tags {
         let own = format!("cp3{minor}");
         let mut list: Vec<(String, String, String)> = Vec::new();
         let mut each = |python: &str, abi: &str| {
-            list.extend(platforms.iter().map(|p| (python.to_owned(), abi.to_owned(), p.clone())));
+            list.extend(
+                platforms
+                    .iter()
+                    .map(|p| (python.to_owned(), abi.to_owned(), p.clone())),
+            );
         };
         each(&own, &own);
         each(&own, "abi3");
         each(&own, "none");
-        (2..minor).rev().for_each(|older| each(&format!("cp3{older}"), "abi3"));
+        (2..minor)
+            .rev()
+            .for_each(|older| each(&format!("cp3{older}"), "abi3"));
         let generic = generic(minor);
-        generic.iter().for_each(|python| each(python, "none"));
+        for python in &generic {
+            each(python, "none");
+        }
         let any = std::iter::once(&own).chain(&generic);
         list.extend(any.map(|python| (python.clone(), "none".to_owned(), "any".to_owned())));
         let mut ranks = BTreeMap::new();
         for (rank, tag) in list.into_iter().enumerate() {
             ranks.entry(tag).or_insert(rank);
         }
-        Self { ranks, platforms, interpreter: own }
+        Self {
+            ranks,
+            platforms,
+            interpreter: own,
+        }
     }
 
     /// How well a wheel fits: lower is better, none when it does not.
@@ -43,7 +55,9 @@ impl Tags {
         wheel
             .tags()
             .filter_map(|(python, abi, platform)| {
-                self.ranks.get(&(python.to_owned(), abi.to_owned(), platform.to_owned())).copied()
+                self.ranks
+                    .get(&(python.to_owned(), abi.to_owned(), platform.to_owned()))
+                    .copied()
             })
             .min()
     }
@@ -51,7 +65,10 @@ impl Tags {
     /// What is wanted, in a few words for a message.
     pub fn summary(&self) -> String {
         let newest = self.platforms.first().map_or("any", String::as_str);
-        format!("{own}-{own}, {own}-abi3 or py3-none on {newest} or older, or any", own = self.interpreter)
+        format!(
+            "{own}-{own}, {own}-abi3 or py3-none on {newest} or older, or any",
+            own = self.interpreter
+        )
     }
 }
 
@@ -82,7 +99,11 @@ fn platforms(libc: Libc, machine: &str) -> Vec<String> {
         }
         Libc::Glibc(..) => {}
         Libc::Musl(major, newest) => {
-            tags.extend((0..=newest).rev().map(|minor| format!("musllinux_{major}_{minor}_{machine}")));
+            tags.extend(
+                (0..=newest)
+                    .rev()
+                    .map(|minor| format!("musllinux_{major}_{minor}_{machine}")),
+            );
         }
     }
     tags.push(format!("linux_{machine}"));
@@ -103,7 +124,12 @@ mod tests {
     #[test]
     fn own_abi_beats_abi3_beats_pure() {
         let glibc = Libc::Glibc(2, 36);
-        let own = rank(glibc, "x86_64", "a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl").unwrap();
+        let own = rank(
+            glibc,
+            "x86_64",
+            "a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        )
+        .unwrap();
         let abi3 = rank(glibc, "x86_64", "a-1-cp38-abi3-manylinux_2_28_x86_64.whl").unwrap();
         let pure = rank(glibc, "x86_64", "a-1-py2.py3-none-any.whl").unwrap();
         assert!(own < abi3 && abi3 < pure);
@@ -111,12 +137,53 @@ mod tests {
 
     #[test]
     fn libc_and_machine_decide() {
-        assert_eq!(rank(Libc::Glibc(2, 31), "x86_64", "a-1-cp311-cp311-manylinux_2_34_x86_64.whl"), None);
-        assert_eq!(rank(Libc::Glibc(2, 36), "aarch64", "a-1-cp311-cp311-manylinux2014_x86_64.whl"), None);
-        assert!(rank(Libc::Glibc(2, 36), "aarch64", "a-1-cp311-cp311-manylinux2014_aarch64.whl").is_some());
-        assert_eq!(rank(Libc::Musl(1, 2), "x86_64", "a-1-cp311-cp311-manylinux2014_x86_64.whl"), None);
-        assert!(rank(Libc::Musl(1, 2), "x86_64", "a-1-cp311-cp311-musllinux_1_1_x86_64.whl").is_some());
-        assert_eq!(rank(Libc::Glibc(2, 36), "x86_64", "a-1-cp312-cp312-linux_x86_64.whl"), None);
-        assert_eq!(rank(Libc::Glibc(2, 36), "x86_64", "a-1-cp312-abi3-linux_x86_64.whl"), None);
+        assert_eq!(
+            rank(
+                Libc::Glibc(2, 31),
+                "x86_64",
+                "a-1-cp311-cp311-manylinux_2_34_x86_64.whl"
+            ),
+            None
+        );
+        assert_eq!(
+            rank(
+                Libc::Glibc(2, 36),
+                "aarch64",
+                "a-1-cp311-cp311-manylinux2014_x86_64.whl"
+            ),
+            None
+        );
+        assert!(
+            rank(
+                Libc::Glibc(2, 36),
+                "aarch64",
+                "a-1-cp311-cp311-manylinux2014_aarch64.whl"
+            )
+            .is_some()
+        );
+        assert_eq!(
+            rank(
+                Libc::Musl(1, 2),
+                "x86_64",
+                "a-1-cp311-cp311-manylinux2014_x86_64.whl"
+            ),
+            None
+        );
+        assert!(
+            rank(
+                Libc::Musl(1, 2),
+                "x86_64",
+                "a-1-cp311-cp311-musllinux_1_1_x86_64.whl"
+            )
+            .is_some()
+        );
+        assert_eq!(
+            rank(Libc::Glibc(2, 36), "x86_64", "a-1-cp312-cp312-linux_x86_64.whl"),
+            None
+        );
+        assert_eq!(
+            rank(Libc::Glibc(2, 36), "x86_64", "a-1-cp312-abi3-linux_x86_64.whl"),
+            None
+        );
     }
 }

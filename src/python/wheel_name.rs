@@ -22,7 +22,9 @@ pub struct WheelName {
 impl WheelName {
     /// Takes a file name apart.
     pub fn parse(filename: &str) -> Result<Self, String> {
-        let stem = filename.strip_suffix(".whl").ok_or_else(|| format!("`{filename}` does not end in `.whl`"))?;
+        let stem = filename
+            .strip_suffix(".whl")
+            .ok_or_else(|| format!("`{filename}` does not end in `.whl`"))?;
         let parts = stem.split('-').collect::<Vec<_>>();
         let (name, version, build, tags) = match parts.as_slice() {
             [name, version, tags @ ..] if tags.len() == 3 => (name, version, "", tags),
@@ -45,14 +47,21 @@ impl WheelName {
     pub fn tags(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.python.iter().flat_map(move |python| {
             self.abi.iter().flat_map(move |abi| {
-                self.platform.iter().map(move |platform| (python.as_str(), abi.as_str(), platform.as_str()))
+                self.platform
+                    .iter()
+                    .map(move |platform| (python.as_str(), abi.as_str(), platform.as_str()))
             })
         })
     }
 
     /// The tags as the file name has them.
     pub fn tag_text(&self) -> String {
-        format!("{}-{}-{}", self.python.join("."), self.abi.join("."), self.platform.join("."))
+        format!(
+            "{}-{}-{}",
+            self.python.join("."),
+            self.abi.join("."),
+            self.platform.join(".")
+        )
     }
 }
 
@@ -62,7 +71,9 @@ mod tests {
 
     #[test]
     fn names_come_apart() {
-        let wheel = WheelName::parse("PyNaCl-1.5.0-2x-cp36-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl").unwrap();
+        let wheel =
+            WheelName::parse("PyNaCl-1.5.0-2x-cp36-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
+                .unwrap();
         assert_eq!(wheel.name.as_str(), "pynacl");
         assert_eq!(wheel.build, (2, "x".to_owned()));
         assert_eq!(wheel.tags().count(), 2);

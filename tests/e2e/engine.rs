@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,9 +38,14 @@ pub(crate) fn engines() -> Option<Engines> {
     if found.is_none() {
         let insists = get("CI").is_some() || get("WHEELWRIGHT_E2E").is_some();
         assert!(!insists, "no engines: run `make engine` and `. .engine/env`");
-        writeln!(std::io::stderr(), "skipped: no engines; run `make engine` and `. .engine/env`").unwrap();
+        say("skipped: no engines; run `make engine` and `. .engine/env`");
     }
     found
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 /// A finished command with everything it said.
@@ -64,10 +69,21 @@ impl Said {
 }
 
 pub(crate) fn run(command: &mut Command) -> Said {
-    let Output { status, stdout, stderr } =
-        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    Said { code: status.code().unwrap_or(-1), text }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = [stdout, stderr]
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .concat();
+    Said {
+        code: status.code().unwrap_or(-1),
+        text,
+    }
 }
 
 impl Engines {
@@ -76,12 +92,19 @@ impl Engines {
         let folder = project.display();
         let mut command = Command::new("buildctl");
         command.args(["build", "--progress=plain", "--frontend=gateway.v0"]);
-        command.args([format!("--opt=source={}", self.frontend), format!("--opt=target={target}")]);
-        command.args([format!("--local=context={folder}"), format!("--local=dockerfile={folder}")]);
+        command.args([
+            format!("--opt=source={}", self.frontend),
+            format!("--opt=target={target}"),
+        ]);
+        command.args([
+            format!("--local=context={folder}"),
+            format!("--local=dockerfile={folder}"),
+        ]);
         run(command.args(more))
     }
 
     /// `docker ARGS` on one of the dockerds.
+    #[expect(clippy::unused_self, reason = "whoever has engines has the command")]
     pub(crate) fn docker(&self, host: &str, args: &[&str]) -> Said {
         run(Command::new("docker").env("DOCKER_HOST", host).args(args))
     }
@@ -92,13 +115,24 @@ impl Engines {
         let manifest = project.join("wheelwright.yaml").display().to_string();
         let folder = project.display().to_string();
         let fixed = [
-            "buildx", "build", "--progress=plain", "--network=host", "--build-arg", &syntax, "-f", &manifest, "--target",
-            target, "-t", tag,
+            "buildx",
+            "build",
+            "--progress=plain",
+            "--network=host",
+            "--build-arg",
+            &syntax,
+            "-f",
+            &manifest,
+            "--target",
+            target,
+            "-t",
+            tag,
         ];
         self.docker(host, &[&fixed[..], more, &[&folder]].concat())
     }
 
     /// The `wheelwright` command.
+    #[expect(clippy::unused_self, reason = "whoever has engines has the command")]
     pub(crate) fn wheelwright(&self, args: &[&str]) -> Said {
         run(Command::new(env!("CARGO_BIN_EXE_wheelwright")).args(args))
     }
@@ -114,7 +148,11 @@ impl Engines {
         let env = format!("PORT={port}");
         let started = self.docker(host, &["run", "-d", "--network=host", "-e", &env, image]);
         let id = started.ok().lines().last().unwrap_or_default().to_owned();
-        let container = Container { engines: self, host, id };
+        let container = Container {
+            engines: self,
+            host,
+            id,
+        };
         container.get(port, path)
     }
 }
@@ -160,9 +198,4 @@ fn get(port: u16, path: &str) -> Option<String> {
     stream.read_to_string(&mut text).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     head.lines().next()?.contains(" 200 ").then(|| body.to_owned())
-}
-
-/// The repository of these tests.
-pub(crate) fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

@@ -24,7 +24,10 @@ fn unknown_targets_are_listed() {
     let Some(engines) = engines() else { return };
     let project = Project::new();
     let text = engines.buildctl(project.path(), "apo", &[]).fails();
-    assert!(text.contains("there is no service `apo`") && text.contains("did you mean `api`?"), "{text}");
+    assert!(
+        text.contains("there is no service `apo`") && text.contains("did you mean `api`?"),
+        "{text}"
+    );
     assert!(text.contains("base:slim"), "{text}");
 }
 
@@ -34,17 +37,29 @@ fn a_path_that_is_not_there_is_underlined() {
     let project = Project::new();
     project.edit("code: [app]", "code: [app, sevices]");
     let text = engines.buildctl(project.path(), "api", &[]).fails();
-    assert!(text.contains("`sevices` is not in the repository") && text.contains("wheelwright.yaml:10"), "{text}");
+    assert!(
+        text.contains("`sevices` is not in the repository") && text.contains("wheelwright.yaml:10"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_failing_step_underlines_what_asked_for_it() {
     let Some(engines) = engines() else { return };
     let project = Project::new();
-    project.edit("    image: python:3.11-slim\n", "    image: python:3.11-slim\n    packages: [no-such-package-here]\n");
+    project.edit(
+        "    image: python:3.11-slim\n",
+        "    image: python:3.11-slim\n    packages: [no-such-package-here]\n",
+    );
     let text = engines.buildctl(project.path(), "base:slim", &[]).fails();
-    assert!(text.contains("no-such-package-here") && text.contains("wheelwright.yaml:6"), "{text}");
-    assert!(text.contains(">>>     packages: [no-such-package-here]"), "{text}");
+    assert!(
+        text.contains("no-such-package-here") && text.contains("wheelwright.yaml:6"),
+        "{text}"
+    );
+    assert!(
+        text.contains(">>>     packages: [no-such-package-here]"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -53,7 +68,10 @@ fn requirements_that_cannot_be_met_show_the_resolver() {
     let project = Project::new();
     project.write("more.txt", "MarkupSafe==3.0.2\nMarkupSafe==3.0.1\n");
     let text = engines.buildctl(project.path(), "api", &[]).fails();
-    assert!(text.to_lowercase().contains("markupsafe") && text.contains("wheelwright.yaml:9"), "{text}");
+    assert!(
+        text.to_lowercase().contains("markupsafe") && text.contains("wheelwright.yaml:9"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -64,5 +82,9 @@ fn the_command_checks_without_an_engine() {
     let folder = project.path().display().to_string();
     let said = engines.wheelwright(&["check", "-C", &folder]);
     assert_eq!(said.code, 3, "{}", said.text);
-    assert!(said.text.contains("wheelwright.yaml:10:5") && said.text.contains("did you mean `code`?"), "{}", said.text);
+    assert!(
+        said.text.contains("wheelwright.yaml:10:5") && said.text.contains("did you mean `code`?"),
+        "{}",
+        said.text
+    );
 }

@@ -50,7 +50,9 @@ HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 
 impl Project {
     pub(crate) fn new() -> Self {
-        let project = Self { folder: TempDir::new().expect("a folder") };
+        let project = Self {
+            folder: TempDir::new().expect("a folder"),
+        };
         project.write("wheelwright.yaml", MANIFEST);
         project.write("requirements.txt", "idna==3.10\n-r more.txt\n");
         project.write("more.txt", "MarkupSafe==3.0.2\n");

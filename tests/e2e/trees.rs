@@ -1,1 +1,143 @@
 //! What is laid down equals what uv lays down, file for file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::engine::{engines, run};
+use crate::project::Project;
+
+/// Packages of several kinds: scripts, a namespace shared by two, a stable ABI, a source distribution.
+const REQUIREMENTS: &str = "\
+fastapi==0.115.6
+uvicorn==0.34.0
+PyNaCl==1.5.0
+opentelemetry-api==1.29.0
+opentelemetry-semantic-conventions==0.50b0
+jsonpointer==3.0.0
+numpy==1.26.4
+docopt==0.6.2
+";
+
+/// Files that the installer says of itself; see docs/decisions/0005.
+const OWN: [&str; 4] = ["INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"];
+
+#[test]
+fn site_packages_equal_those_of_uv() {
+    let Some(engines) = engines() else { return };
+    let project = Project::new();
+    project.write("requirements.txt", REQUIREMENTS);
+    project.edit(
+        "    image: python:3.11-slim\n",
+        "    image: python:3.11-slim\n    build_packages: [gcc]\n",
+    );
+    let out = TempDir::new().expect("a folder");
+    let folder = project.path().display().to_string();
+    let output = format!("type=local,dest={}", out.path().display());
+    engines
+        .wheelwright(&["build", "api", "-C", &folder, "-o", &output, "--progress=plain"])
+        .ok();
+    let ours = tree(&out.path().join("opt/venv/lib/python3.11/site-packages"));
+
+    let tools = TempDir::new().expect("a folder");
+    let theirs = tree(&installed_by_uv(tools.path(), &ours));
+    let differing = ours
+        .iter()
+        .filter(|(path, file)| theirs.get(*path) != Some(file))
+        .map(|(path, _)| path)
+        .chain(theirs.keys().filter(|path| !ours.contains_key(*path)))
+        .collect::<Vec<_>>();
+    assert!(differing.is_empty(), "these differ: {differing:#?}");
+    assert!(ours.len() > 1000, "only {} files", ours.len());
+}
+
+/// A venv at the same path as in images, with the same versions, installed by uv.
+fn installed_by_uv(tools: &Path, ours: &BTreeMap<String, String>) -> std::path::PathBuf {
+    let hashes = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lower/scripts/uv.txt");
+    let at = |name: &str| tools.join(name).display().to_string();
+    run(Command::new("python3").args(["-m", "venv", &at("tool")])).ok();
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        hashes,
+    ];
+    run(Command::new(at("tool/bin/python")).args(pip)).ok();
+    let pinned = ours
+        .keys()
+        .filter_map(|path| path.strip_suffix(".dist-info/METADATA"));
+    let pinned = pinned
+        .filter_map(|name| name.split_once('-'))
+        .map(|(name, version)| format!("{name}=={version}\n"));
+    fs::write(tools.join("pinned.txt"), pinned.collect::<String>()).expect("a file");
+    let uv = at("tool/bin/uv");
+    run(Command::new(&uv).args(["venv", "-q", "--python", "3.11", &at("venv")])).ok();
+    let install = [
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--python",
+        &at("venv/bin/python"),
+        "-r",
+        &at("pinned.txt"),
+    ];
+    run(Command::new(&uv).env("UV_SYSTEM_CERTS", "true").args(install)).ok();
+    tools.join("venv/lib/python3.11/site-packages")
+}
+
+/// Every file with its executable bit and digest; the installer's own files and their lines in RECORD left out.
+fn tree(root: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    walk(root, root, &mut files);
+    files
+}
+
+fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("an entry").path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() {
+            walk(root, &path, files);
+        } else if !OWN.contains(&name.as_str()) && !name.starts_with("_virtualenv") && name != "uv_build.json"
+        {
+            let relative = path.strip_prefix(root).expect("inside").display().to_string();
+            files.insert(relative, describe(&path, &name));
+        }
+    }
+}
+
+fn describe(path: &Path, name: &str) -> String {
+    let mut bytes = fs::read(path).expect("a file");
+    if name == "RECORD" {
+        let text = String::from_utf8(bytes).expect("RECORD is text");
+        let built = |line: &&str| !line.contains("uv_build.json");
+        let kept = text
+            .lines()
+            .filter(|line| !OWN.iter().any(|own| line.contains(own)))
+            .filter(built);
+        bytes = kept
+            .filter(|line| !line.starts_with("../../../bin/"))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .into_bytes();
+    }
+    let executable = fs::metadata(path).expect("a file").permissions().mode() & 0o111 != 0;
+    let hex = Sha256::digest(&bytes)
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    format!("{executable} {hex}")
+}

@@ -32,7 +32,7 @@ const FILE_TYPE: u32 = 0o170_000;
 pub(crate) struct Member {
     /// Normalised name.
     pub(crate) name: String,
-    /// Whether any of the Unix execute bits is set; false in archives made elsewhere, as in pip and uv.
+    /// Whether any of the Unix execute bits is set, whichever system claims to have made the archive.
     pub(crate) executable: bool,
     /// Whether the data is a deflate stream; stored otherwise.
     pub(crate) deflated: bool,
@@ -164,6 +164,9 @@ fn read_entry(
     let directory = raw_name.ends_with(b"/");
     check_type(record, directory)?;
     let flags = record.flags();
+    if !raw_name.is_ascii() && !flags.is_utf8() {
+        return Err(Problem::UnsafeName("neither ASCII nor marked as UTF-8"));
+    }
     if flags.is_encrypted() || flags.has_strong_encryption() || flags.is_masked() {
         return Err(Problem::Encrypted);
     }
@@ -195,6 +198,9 @@ fn read_entry(
     if header.file_path().as_ref() != raw_name.as_slice() {
         return Err(Problem::LocalHeader("it has another name"));
     }
+    if header.flags().is_encrypted() {
+        return Err(Problem::Encrypted);
+    }
     if header.compression_method() != method {
         return Err(Problem::LocalHeader("it has another compression method"));
     }
@@ -208,8 +214,7 @@ fn read_entry(
     }
     let data = entry.compressed_data_range();
     let end = data.1 + if descriptor { SHORTEST_DESCRIPTOR } else { 0 };
-    let unix = record.version_made_by().creator_system() == rawzip::CreatorSystem::UNIX;
-    let executable = unix && (record.external_attributes() >> 16) & 0o111 != 0;
+    let executable = (record.external_attributes() >> 16) & 0o111 != 0;
     let member = Member {
         name,
         executable,

@@ -1,7 +1,9 @@
 //! `entry_points.txt`: which commands a distribution wants to have.
 //!
 //! Format: <https://packaging.python.org/specifications/entry-points/>. Only the groups `console_scripts` and
-//! `gui_scripts` concern an installer; on POSIX both make the same kind of wrapper.
+//! `gui_scripts` concern an installer; on POSIX both make the same kind of wrapper. The file is read as Python's
+//! `configparser` does with `=` as its only delimiter: case counts, comments have lines of their own, deeper
+//! lines continue a value, nothing may be said twice.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +18,7 @@ pub(crate) struct Target {
     pub(crate) attribute: String,
 }
 
-/// Reads all commands, by name. Later definitions of a name win, and those of `gui_scripts` over
-/// `console_scripts`.
+/// Reads all commands, by name. Those of `gui_scripts` win over `console_scripts`.
 pub(crate) fn parse(text: &str, python: PythonVersion) -> Result<BTreeMap<String, Target>, Problem> {
     let groups = groups(text)?;
     let mut console = targets(&groups, "console_scripts")?;
@@ -26,43 +27,60 @@ pub(crate) fn parse(text: &str, python: PythonVersion) -> Result<BTreeMap<String
     Ok(console)
 }
 
-type Group = BTreeMap<String, Option<String>>;
+type Group = BTreeMap<String, String>;
 
-/// Reads the INI file: `=` delimits, `;` and `#` start comments anywhere in a line.
+/// Reads the INI file.
 fn groups(text: &str) -> Result<BTreeMap<String, Group>, Problem> {
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
-    let mut current = String::new();
-    for line in text.lines() {
-        let line = line.split([';', '#']).next().unwrap_or_default().trim();
-        if line.is_empty() {
+    let mut section: Option<String> = None;
+    let mut option: Option<String> = None;
+    let mut indent = 0;
+    for (number, raw) in (1..).zip(text.lines()) {
+        let bad = |what: &str| Problem::EntryPoint(format!("line {number}: {what}"));
+        let line = raw.trim();
+        if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        if let Some(header) = line.strip_prefix('[') {
-            let Some((name, _)) = header.rsplit_once(']') else {
-                return Err(Problem::EntryPoint(format!(
-                    "`{}` has no closing bracket",
-                    line.escape_debug()
-                )));
-            };
-            name.trim().clone_into(&mut current);
+        let own_indent = raw.len() - raw.trim_start().len();
+        if let (Some(section), Some(option)) = (&section, &option)
+            && own_indent > indent
+        {
+            if let Some(value) = groups.get_mut(section).and_then(|group| group.get_mut(option)) {
+                value.push('\n');
+                value.push_str(line);
+            }
             continue;
         }
-        let (key, value) = match line.split_once('=') {
-            Some((key, value)) => (key.trim(), Some(value.trim().to_owned())),
-            None => (line, None),
+        indent = own_indent;
+        if let Some(name) = section_name(line) {
+            if groups.insert(name.to_owned(), Group::new()).is_some() {
+                return Err(bad(&format!("section [{}] occurs twice", name.escape_debug())));
+            }
+            (section, option) = (Some(name.to_owned()), None);
+            continue;
+        }
+        let Some(group) = section.as_ref().and_then(|section| groups.get_mut(section)) else {
+            return Err(bad("expected a section header before anything else"));
         };
-        if key.is_empty() {
-            return Err(Problem::EntryPoint(format!(
-                "`{}` has no name before `=`",
+        let Some((key, value)) = line.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            return Err(bad(&format!(
+                "`{}` is neither `name = value` nor a section",
                 line.escape_debug()
             )));
+        };
+        let key = key.trim_end().to_owned();
+        if group.insert(key.clone(), value.trim().to_owned()).is_some() {
+            return Err(bad(&format!("`{}` occurs twice", key.escape_debug())));
         }
-        groups
-            .entry(current.clone())
-            .or_default()
-            .insert(key.to_owned(), value);
+        option = Some(key);
     }
     Ok(groups)
+}
+
+/// Returns what is between the first bracket, which starts the line, and the last.
+fn section_name(line: &str) -> Option<&str> {
+    let (name, _) = line.strip_prefix('[')?.rsplit_once(']')?;
+    (!name.is_empty()).then_some(name)
 }
 
 fn targets(groups: &BTreeMap<String, Group>, group: &str) -> Result<BTreeMap<String, Target>, Problem> {
@@ -71,11 +89,11 @@ fn targets(groups: &BTreeMap<String, Group>, group: &str) -> Result<BTreeMap<Str
     };
     let mut targets = BTreeMap::new();
     for (name, value) in entries {
-        let target = value.as_deref().and_then(target).ok_or_else(|| {
+        let target = target(value).ok_or_else(|| {
             Problem::EntryPoint(format!(
                 "`{}` in [{group}] is `{}`, expected `module:attribute`",
                 name.escape_debug(),
-                value.as_deref().unwrap_or_default().escape_debug()
+                value.escape_debug()
             ))
         })?;
         check_name(name)?;
@@ -89,7 +107,7 @@ fn target(value: &str) -> Option<Target> {
     let value = match value.trim_end().strip_suffix(']') {
         Some(rest) => {
             let (target, extras) = rest.split_once('[')?;
-            if extras.trim().is_empty() {
+            if extras.is_empty() || extras.starts_with(',') || extras.contains(",,") {
                 return None;
             }
             target
@@ -128,8 +146,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
 /// that a wheel is good everywhere or nowhere.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    let lower = lower.strip_suffix(".exe").unwrap_or(&lower);
-    let lower = lower.strip_suffix(".py").unwrap_or(lower);
+    let lower = lower.strip_suffix(".py").unwrap_or(&lower);
     let minor = |text: &str| text.parse::<u8>().is_ok();
     matches!(
         lower,
@@ -167,8 +184,8 @@ mod tests {
     #[test]
     fn reads_both_groups_and_ignores_others() {
         let text = "\
-            # comment\n[console_scripts]\nfoo = foomod:main ; trailing\nBar=foomod : sub.main [extra, more] \n\
-            [gui_scripts]\ngui = g:main[x]\n[pytest11]\nplugin = something odd\n";
+            # comment\n[console_scripts] ; more\nfoo = foomod:main\n ; comment\nBar=foomod : sub.main [extra, more] \n\
+            [gui_scripts]\ngui = g:main[x]\n[pytest11]\nplugin = something odd\n\n  in two lines\n";
         let scripts = parse(text, PYTHON).unwrap();
         let target = |module: &str, attribute: &str| Target {
             module: module.to_owned(),
@@ -198,7 +215,17 @@ mod tests {
             assert!(parse(&text, PYTHON).is_err(), "{value}");
         }
         assert!(parse("[console_scripts]\nx: a.b\n", PYTHON).is_err());
-        assert!(parse("[console_scripts\n", PYTHON).is_err());
+        for text in [
+            "[console_scripts\n",
+            "[]\n",
+            "x = a:b\n",
+            "[a]\nx\n",
+            "[a]\nx=1\nx=2\n",
+            "[a]\n[a]\n",
+        ] {
+            assert!(parse(text, PYTHON).is_err(), "{text}");
+        }
+        assert!(names("[ console_scripts ]\nx = a:b\n").is_empty(), "spaces count");
         assert!(parse("[console_scripts]\n= a:b\n", PYTHON).is_err());
     }
 
@@ -213,7 +240,7 @@ mod tests {
             "Python3",
             "python3.11",
             "python3.13t",
-            "python.exe",
+            "python3.py",
         ] {
             let text = format!("[console_scripts]\n{name} = a:b\n");
             assert!(parse(&text, PYTHON).is_err(), "{name}");

@@ -75,9 +75,9 @@ pub(crate) fn script(
                 let known = line.len().min(PLACEHOLDER.len());
                 if line[..known] != PLACEHOLDER[..known] {
                     head = Head::Plain;
-                } else if let Some(end) = line.iter().position(|b| matches!(b, b'\n' | b'\r')) {
-                    skip = end as u64 + 1;
-                    hasher.update(&line[end + 1..]);
+                } else if let Some(end) = line_end(line) {
+                    skip = end as u64;
+                    hasher.update(&line[end..]);
                     head = Head::Replaced;
                 } else if line.len() > MAX_FIRST_LINE {
                     return Err(Problem::Metadata(
@@ -121,6 +121,16 @@ pub(crate) fn script(
     })
 }
 
+/// Returns where the first line ends, its `\n`, `\r\n` or `\r` included, as far as that can be told by now.
+fn line_end(text: &[u8]) -> Option<usize> {
+    let end = text.iter().position(|b| matches!(b, b'\n' | b'\r'))?;
+    match text[end..] {
+        [b'\r'] => None,
+        [b'\r', b'\n', ..] => Some(end + 2),
+        _ => Some(end + 1),
+    }
+}
+
 /// How far a script's first line is known.
 enum Head {
     Collecting(Vec<u8>),
@@ -142,6 +152,19 @@ mod tests {
         let longest = format!("/{}", "x".repeat(123));
         assert_eq!(shebang(&longest), format!("#!{longest}"));
         assert!(shebang(&format!("{longest}x")).starts_with("#!/bin/sh\n'''exec' '/xxx"));
+    }
+
+    #[test]
+    fn line_ends() {
+        for (text, end) in [
+            ("a\nb", Some(2)),
+            ("a\r\nb", Some(3)),
+            ("a\rb", Some(2)),
+            ("a\r", None),
+            ("a", None),
+        ] {
+            assert_eq!(line_end(text.as_bytes()), end, "{text:?}");
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! A wheel goes through three stages, each in files of its own:
 //!
-//! - **read**: [`archive`] opens the zip under a strict policy ([`entry_name`]), [`body`] streams and checks contents;
-//! - **plan**: [`wheel`] turns one archive into a sorted list of files to install ([`layout`], [`record`],
-//!   [`entry_points`], [`launcher`], [`names`]); [`plan`] joins several wheels and settles who owns a path;
+//! - **read**: `archive` opens the zip under a strict policy (`entry_name`), `body` streams and checks contents;
+//! - **plan**: `wheel` turns one archive into a sorted list of files to install (`metadata`, `record`,
+//!   `layout`, `entry_points`, `launcher`, `names`); `plan` joins several wheels and settles who owns a path;
 //! - **write**: a [`Sink`] takes directories and files in sorted order. [`Directory`] is the one that writes to
 //!   a file system; a sink that makes tar layers can be put in its place, and [`Body::raw`] gives it the deflate
 //!   stream as it lies in the wheel.
@@ -24,6 +24,7 @@ mod error;
 mod install;
 mod launcher;
 mod layout;
+mod metadata;
 mod names;
 mod plan;
 mod record;

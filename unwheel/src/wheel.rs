@@ -5,15 +5,13 @@ use std::path::Path;
 
 use crate::archive::{Archive, Member};
 use crate::body::{Body, Content};
-use crate::entry_points::{self, Target};
+use crate::entry_points;
 use crate::error::{Error, Problem};
 use crate::layout::Layout;
-use crate::names::{WheelName, normalize};
-use crate::record::{self, Digest, Line};
+use crate::metadata::Metadata;
+use crate::names::WheelName;
+use crate::record::{self, Algorithm, Digest, Hasher, Line};
 use crate::{INSTALLER, launcher};
-
-/// Largest metadata file that is read into memory, in bytes. RECORD of the largest wheels is about 2 MB.
-const MAX_METADATA: u64 = 64 << 20;
 
 /// A wheel whose archive, metadata and file list are in order. Contents are verified when they are streamed.
 #[derive(Debug)]
@@ -54,11 +52,11 @@ impl Wheel {
         };
         let name = WheelName::parse(path).map_err(|p| vec![p.in_wheel(&file_name)])?;
         let archive = Archive::open(path, &file_name)?;
-        let mut planner = Planner::new(&file_name, name, &archive, layout)?;
+        let metadata = Metadata::read(&file_name, &name, &archive, layout.python())?;
+        let mut planner = Planner::new(&file_name, &archive, layout, metadata);
         planner.plan();
         let Planner {
-            name,
-            version,
+            metadata: Metadata { name, version, .. },
             files,
             unused,
             errors,
@@ -70,7 +68,7 @@ impl Wheel {
         let files = files.into_values().collect();
         Ok(Self {
             file_name,
-            name: name.name,
+            name,
             version,
             files,
             archive,
@@ -116,14 +114,9 @@ struct Planner<'a> {
     wheel: &'a str,
     archive: &'a Archive,
     layout: &'a Layout,
-    name: WheelName,
-    version: String,
-    /// `NAME-VERSION.dist-info`
-    dist_info: String,
+    metadata: Metadata,
     /// `NAME-VERSION.data/`
     data: String,
-    record: BTreeMap<String, Line>,
-    commands: BTreeMap<String, Target>,
     lines: Vec<Line>,
     files: BTreeMap<String, PlannedFile>,
     unused: Vec<(usize, Option<Digest>)>,
@@ -141,53 +134,19 @@ enum Destination {
 }
 
 impl<'a> Planner<'a> {
-    /// Reads and checks the metadata.
-    fn new(
-        wheel: &'a str,
-        name: WheelName,
-        archive: &'a Archive,
-        layout: &'a Layout,
-    ) -> Result<Self, Vec<Error>> {
-        let whole = |problem: Problem| vec![problem.in_wheel(wheel)];
-        let dist_info = find_dist_info(archive).map_err(whole)?;
-        let read = |file: &str| {
-            let entry = format!("{dist_info}/{file}");
-            let member = archive
-                .find(&entry)
-                .ok_or_else(|| whole(Problem::Missing(entry.clone())))?;
-            let bytes = archive.read_all(member, MAX_METADATA);
-            bytes.map_err(|p| vec![p.in_entry(wheel, &entry)])
-        };
-        let at = |file: &str| {
-            let entry = format!("{dist_info}/{file}");
-            move |problem: Problem| vec![problem.in_entry(wheel, &entry)]
-        };
-        check_wheel_version(&read("WHEEL")?).map_err(at("WHEEL"))?;
-        let metadata = read("METADATA")?;
-        let version = check_identity(&name, &dist_info, &metadata).map_err(at("METADATA"))?;
-        let record = read_record(read("RECORD")?).map_err(at("RECORD"))?;
-        let commands = match archive.find(&format!("{dist_info}/entry_points.txt")) {
-            Some(_) => utf8(read("entry_points.txt")?)
-                .and_then(|text| entry_points::parse(&text, layout.python()))
-                .map_err(at("entry_points.txt"))?,
-            None => BTreeMap::new(),
-        };
-        let data = format!("{}.data/", dist_info.trim_end_matches(".dist-info"));
-        Ok(Self {
+    fn new(wheel: &'a str, archive: &'a Archive, layout: &'a Layout, metadata: Metadata) -> Self {
+        let data = format!("{}.data/", metadata.dist_info.trim_end_matches(".dist-info"));
+        Self {
             wheel,
             archive,
             layout,
-            name,
-            version,
-            dist_info,
+            metadata,
             data,
-            record,
-            commands,
             lines: Vec::new(),
             files: BTreeMap::new(),
             unused: Vec::new(),
             errors: Vec::new(),
-        })
+        }
     }
 
     fn plan(&mut self) {
@@ -199,31 +158,30 @@ impl<'a> Planner<'a> {
         }
         self.check_record_is_satisfied();
         self.add_wrappers();
-        let installer = format!("{}/INSTALLER", self.dist_info);
-        self.add_generated(&installer, INSTALLER.as_bytes().to_vec());
+        self.add_installer();
         self.add_record();
     }
 
     fn plan_member(&mut self, member: usize) -> Result<(), Problem> {
         let name = self.archive.members[member].name.clone();
-        if let Some(file) = name
-            .strip_prefix(self.dist_info.as_str())
-            .and_then(|rest| rest.strip_prefix('/'))
-        {
-            // The list cannot hold its own hash, and its signatures hold for the list as it was.
-            if matches!(file, "RECORD" | "RECORD.jws" | "RECORD.p7s") {
+        let listed = self.metadata.record.contains_key(&name);
+        match name.strip_prefix(self.metadata.dist_info.as_str()) {
+            // The list cannot hold its own hash; what is installed in its place is made later.
+            Some("/RECORD") => {
                 self.unused.push((member, None));
                 return Ok(());
             }
+            Some("/RECORD.jws" | "/RECORD.p7s") if !listed => return self.plan_signature(member),
+            _ => {}
         }
-        let Some(mut line) = self.record.get(&name).cloned() else {
+        let Some(mut line) = self.metadata.record.get(&name).cloned() else {
             return Err(Problem::Record("not listed in RECORD".to_owned()));
         };
         let Some(hash) = &line.hash else {
             return Err(Problem::Record("listed in RECORD without a hash".to_owned()));
         };
         let digest = Digest::parse(hash)?;
-        if name == format!("{}/INSTALLER", self.dist_info) {
+        if name == format!("{}/INSTALLER", self.metadata.dist_info) {
             self.unused.push((member, Some(digest)));
             return Ok(());
         }
@@ -272,6 +230,35 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// A signature of the list as the wheel had it, not listed in it. It is of no use once the list is rewritten, but
+    /// uv and pip install it.
+    fn plan_signature(&mut self, member: usize) -> Result<(), Problem> {
+        let Member {
+            ref name,
+            executable,
+            size,
+            ..
+        } = self.archive.members[member];
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        self.archive.read(member, &mut |chunk| {
+            hasher.update(chunk);
+            Ok(())
+        })?;
+        let digest = hasher.finish();
+        let path = format!("{}/{name}", self.layout.site_packages());
+        let content = Content::Member {
+            member,
+            digest: digest.clone(),
+        };
+        self.add(PlannedFile {
+            path,
+            executable,
+            size,
+            digest,
+            content,
+        })
+    }
+
     /// Spreads the `.data` directory; everything else goes to `site-packages`.
     fn destination(&self, name: &str) -> Result<Destination, Problem> {
         let Some(rest) = name.strip_prefix(self.data.as_str()) else {
@@ -287,7 +274,7 @@ impl<'a> Planner<'a> {
         };
         let path = match scheme {
             "purelib" | "platlib" => format!("{}/{rest}", self.layout.site_packages()),
-            "headers" => format!("{}/{rest}", self.layout.headers(&self.name.name)),
+            "headers" => format!("{}/{rest}", self.layout.headers(&self.metadata.name)),
             "data" => format!("{}/{rest}", self.layout.venv()),
             "scripts" => format!("{}/{rest}", self.layout.scripts()),
             other => {
@@ -309,7 +296,7 @@ impl<'a> Planner<'a> {
             .iter()
             .find_map(|end| rest.strip_suffix(end))
             .unwrap_or(rest);
-        if self.commands.contains_key(command) {
+        if self.metadata.commands.contains_key(command) {
             return Ok(Destination::Shadowed);
         }
         Ok(Destination::Script(path))
@@ -322,7 +309,7 @@ impl<'a> Planner<'a> {
             .unwrap_or(path);
         let in_bin = inside.strip_prefix("bin/").filter(|name| !name.contains('/'));
         if matches!(inside, "pyvenv.cfg" | "bin" | "lib" | "lib64" | "include")
-            || in_bin.is_some_and(entry_points::is_reserved)
+            || in_bin.is_some_and(|name| entry_points::is_reserved(name.strip_suffix(".exe").unwrap_or(name)))
         {
             return Err(Problem::Reserved(inside.to_owned()));
         }
@@ -331,7 +318,7 @@ impl<'a> Planner<'a> {
 
     /// `RECORD` may list nothing the archive does not have. Directories, which some tools list, are no files.
     fn check_record_is_satisfied(&mut self) {
-        for (name, line) in &self.record {
+        for (name, line) in &self.metadata.record {
             if self.archive.find(name).is_none() && !line.path.ends_with('/') {
                 let problem = Problem::Record("listed in RECORD, but not in the archive".to_owned());
                 self.errors.push(problem.in_entry(self.wheel, &line.path));
@@ -341,7 +328,7 @@ impl<'a> Planner<'a> {
 
     fn add_wrappers(&mut self) {
         let interpreter = self.layout.interpreter();
-        for (command, target) in &self.commands {
+        for (command, target) in &self.metadata.commands {
             let path = format!("{}/{command}", self.layout.scripts());
             let bytes = launcher::wrapper(target, &interpreter).into_bytes();
             let digest = Digest::of(&bytes);
@@ -374,142 +361,48 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Adds a file of ours in `site-packages`, with its line.
-    fn add_generated(&mut self, name: &str, bytes: Vec<u8>) {
-        let digest = Digest::of(&bytes);
-        let line = Line {
-            path: name.to_owned(),
+    fn add_installer(&mut self) {
+        let name = format!("{}/INSTALLER", self.metadata.dist_info);
+        let digest = Digest::of(INSTALLER.as_bytes());
+        let size = Some(INSTALLER.len() as u64);
+        self.lines.push(Line {
+            path: name.clone(),
             hash: Some(digest.to_string()),
-            size: Some(bytes.len() as u64),
-        };
-        self.lines.push(line);
-        self.insert_generated(name, bytes, digest);
+            size,
+        });
+        self.insert_generated(&name, INSTALLER.as_bytes().to_vec(), false);
     }
 
+    /// Adds the list of all files. It keeps the mode of the wheel's own, as uv does by writing into that file.
     fn add_record(&mut self) {
-        let name = format!("{}/RECORD", self.dist_info);
+        let name = format!("{}/RECORD", self.metadata.dist_info);
         self.lines.push(Line {
             path: name.clone(),
             hash: None,
             size: None,
         });
         let bytes = record::write(std::mem::take(&mut self.lines)).into_bytes();
-        let digest = Digest::of(&bytes);
-        self.insert_generated(&name, bytes, digest);
+        let executable = self
+            .archive
+            .find(&name)
+            .is_some_and(|member| self.archive.members[member].executable);
+        self.insert_generated(&name, bytes, executable);
     }
 
-    fn insert_generated(&mut self, name: &str, bytes: Vec<u8>, digest: Digest) {
+    fn insert_generated(&mut self, name: &str, bytes: Vec<u8>, executable: bool) {
         let path = format!("{}/{name}", self.layout.site_packages());
+        let digest = Digest::of(&bytes);
         let size = bytes.len() as u64;
         let content = Content::Bytes(bytes);
         self.files.insert(
             path.clone(),
             PlannedFile {
                 path,
-                executable: false,
+                executable,
                 size,
                 digest,
                 content,
             },
         );
     }
-}
-
-/// Finds the one top-level `*.dist-info` directory.
-fn find_dist_info(archive: &Archive) -> Result<String, Problem> {
-    let mut found: Vec<&str> = archive
-        .members
-        .iter()
-        .filter_map(|member| member.name.split_once('/'))
-        .map(|(top, _)| top)
-        .filter(|top| top.ends_with(".dist-info"))
-        .collect();
-    found.dedup();
-    match found.as_slice() {
-        [] => Err(Problem::Missing("*.dist-info".to_owned())),
-        [one] => Ok((*one).to_owned()),
-        many => Err(Problem::Metadata(format!(
-            "more than one .dist-info directory: `{}`",
-            many.join("`, `").escape_debug()
-        ))),
-    }
-}
-
-fn utf8(bytes: Vec<u8>) -> Result<String, Problem> {
-    String::from_utf8(bytes).map_err(|_| Problem::Metadata("not UTF-8".to_owned()))
-}
-
-fn check_wheel_version(wheel: &[u8]) -> Result<(), Problem> {
-    let version =
-        header(wheel, "Wheel-Version").ok_or_else(|| Problem::Metadata("no `Wheel-Version`".to_owned()))?;
-    match version.split_once('.') {
-        Some(("1", _)) => Ok(()),
-        _ => Err(Problem::Metadata(format!(
-            "wheel version `{}` is not supported; expected 1.x",
-            version.escape_debug()
-        ))),
-    }
-}
-
-/// Compares the three places that name the distribution and returns the metadata's version.
-fn check_identity(name: &WheelName, dist_info: &str, metadata: &[u8]) -> Result<String, Problem> {
-    let field =
-        |field: &str| header(metadata, field).ok_or_else(|| Problem::Metadata(format!("no `{field}`")));
-    let (meta_name, meta_version) = (field("Name")?, field("Version")?);
-    let stem = dist_info.trim_end_matches(".dist-info");
-    let (dir_name, dir_version) = stem.rsplit_once('-').unwrap_or((stem, ""));
-    for (what, found) in [
-        ("the metadata's name", meta_name.as_str()),
-        ("the .dist-info directory's name", dir_name),
-    ] {
-        if normalize(found) != name.name {
-            return Err(Problem::Mismatch {
-                what,
-                found: found.to_owned(),
-                expected: name.name.clone(),
-            });
-        }
-    }
-    for (what, found) in [
-        ("the metadata's version", meta_version.as_str()),
-        ("the .dist-info directory's version", dir_version),
-    ] {
-        if !name.has_version(found) {
-            return Err(Problem::Mismatch {
-                what,
-                found: found.to_owned(),
-                expected: name.version.clone(),
-            });
-        }
-    }
-    Ok(meta_version)
-}
-
-/// Finds a field in the header of an e-mail-like message, its first line only.
-fn header(message: &[u8], field: &str) -> Option<String> {
-    let text = String::from_utf8_lossy(message);
-    text.lines()
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case(field))
-        .map(|(_, value)| value.trim().to_owned())
-}
-
-/// Reads the list and keys it by normalised path, as the archive's members are.
-fn read_record(bytes: Vec<u8>) -> Result<BTreeMap<String, Line>, Problem> {
-    let mut record: BTreeMap<String, Line> = BTreeMap::new();
-    for line in record::parse(&utf8(bytes)?)? {
-        let name = crate::entry_name::normal(line.path.as_bytes())
-            .map_err(|problem| Problem::Record(format!("line `{}`: {problem}", line.path.escape_debug())))?;
-        if let Some(first) = record.get(&name)
-            && (&first.hash, first.size) != (&line.hash, line.size)
-        {
-            return Err(Problem::Record(format!(
-                "`{}` is listed twice, differently",
-                name.escape_debug()
-            )));
-        }
-        record.entry(name).or_insert(line);
-    }
-    Ok(record)
 }

@@ -1,17 +1,18 @@
 //! Running a process on trees.
 
-use crate::caps::cap;
-use crate::marshal::Encoder;
+mod handle;
+mod spec;
+
+pub use handle::{ExecHandle, NoOutput};
+pub(crate) use spec::{ExecSpec, encode};
+
 use crate::meta::{Meta, metadata_methods};
-use crate::mount::{Any, BindMount, DirMount, Mount, SecretMount, SshMount};
+use crate::mount::{Any, DirMount, Mount};
 use crate::path;
 use crate::platform::Platform;
-use crate::state::{Op, Output, State, Vertex};
+use crate::state::{Op, State, Vertex};
 use buildkit_proto::pb;
 use std::sync::Arc;
-
-/// The `PATH` of a process that has none, for daemons that set none.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Which network a process has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,21 +60,6 @@ pub struct Exec {
     root_readonly: bool,
     mounts: Vec<Mount>,
     meta: Meta,
-}
-
-/// All of an exec that is part of its operation.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ExecSpec {
-    process: pb::Meta,
-    env: Vec<(String, String)>,
-    network: Network,
-    security: Security,
-    secret_env: Vec<pb::SecretEnv>,
-    devices: Vec<pb::CdiDevice>,
-    /// Trees, caches and memory, by destination.
-    mounts: Vec<DirMount>,
-    secrets: Vec<SecretMount>,
-    ssh: Vec<SshMount>,
 }
 
 metadata_methods!(Exec);
@@ -277,197 +263,5 @@ impl Exec {
             root: self.root,
             outputs,
         }
-    }
-}
-
-/// The outputs of a built exec.
-#[derive(Clone, Debug)]
-pub struct ExecHandle {
-    vertex: Arc<Vertex>,
-    platform: Option<Platform>,
-    root: State,
-    outputs: Vec<Slot>,
-}
-
-/// A tree mount's output, if it has one.
-#[derive(Clone, Debug)]
-struct Slot {
-    dest: String,
-    source: State,
-    readonly: bool,
-    index: Option<i64>,
-}
-
-/// A mount of which nothing is kept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the exec keeps nothing of `{dest}`; expected a writable mount with an output: {}", list(.with_output))]
-pub struct NoOutput {
-    /// What was asked for.
-    pub dest: String,
-    /// The mounts that do have an output.
-    pub with_output: Vec<String>,
-}
-
-fn list(dests: &[String]) -> String {
-    if dests.is_empty() {
-        return "it has none".to_owned();
-    }
-    dests
-        .iter()
-        .map(|dest| format!("`{dest}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-impl ExecHandle {
-    /// The root as the process leaves it; of an exec with a read-only root it is the root as it was.
-    pub fn root(&self) -> State {
-        self.output("/").unwrap_or_else(|_| self.root.clone())
-    }
-
-    /// What the process leaves in the tree mounted at `dest`; for a read-only tree that is the tree as it was.
-    pub fn output(&self, dest: &str) -> Result<State, NoOutput> {
-        let slot = self.outputs.iter().find(|slot| slot.dest == dest);
-        match slot {
-            Some(Slot {
-                index: Some(index),
-                source,
-                ..
-            }) => {
-                let platform = self.platform.clone().or_else(|| source.platform.clone());
-                Ok(State::new(Arc::clone(&self.vertex), *index, platform))
-            }
-            Some(Slot {
-                readonly: true,
-                source,
-                ..
-            }) => Ok(source.clone()),
-            _ => {
-                let kept = self.outputs.iter().filter(|slot| slot.index.is_some());
-                Err(NoOutput {
-                    dest: dest.to_owned(),
-                    with_output: kept.map(|slot| slot.dest.clone()).collect(),
-                })
-            }
-        }
-    }
-}
-
-impl ExecSpec {
-    /// Outputs are numbered in the order of the mounts that have one.
-    fn outputs(&self) -> Vec<Slot> {
-        let mut next = 0..;
-        let mut slot = |mount: &BindMount| Slot {
-            dest: mount.dest.clone(),
-            source: mount.state.clone(),
-            readonly: mount.is_readonly(),
-            index: if mount.has_output() { next.next() } else { None },
-        };
-        self.mounts
-            .iter()
-            .filter_map(|mount| {
-                if let DirMount::Bind(mount) = mount {
-                    Some(slot(mount))
-                } else {
-                    None
-                }
-            })
-            .collect()
-    }
-
-    pub(crate) fn inputs(&self) -> Vec<&Output> {
-        self.mounts.iter().filter_map(DirMount::input).collect()
-    }
-
-    /// The environment as `KEY=value`, with what the daemon leaves to the client.
-    fn environment(&self, to: &mut Encoder<'_>) -> Vec<String> {
-        let mut env: Vec<(&str, String)> = self.env.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
-        let has = |env: &[(&str, String)], key| env.iter().any(|(known, _)| *known == key);
-        if let Some(first) = self.ssh.first()
-            && !has(&env, "SSH_AUTH_SOCK")
-        {
-            env.push(("SSH_AUTH_SOCK", first.target(0)));
-        }
-        if let Some(supported) = &to.options.caps {
-            let windows = to.platform.is_some_and(|platform| platform.os == "windows");
-            if supported.contains(cap::EXEC_META_SETS_DEFAULT_PATH) {
-                to.caps.list(cap::EXEC_META_SETS_DEFAULT_PATH);
-            } else if !windows && !has(&env, "PATH") {
-                env.push(("PATH", DEFAULT_PATH.to_owned()));
-            }
-        }
-        env.into_iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect()
-    }
-
-    fn add_caps(&self, to: &mut Encoder<'_>, metadata: &pb::OpMetadata) {
-        let caps = &mut to.caps;
-        let process = &self.process;
-        caps.list(cap::EXEC_META_BASE);
-        caps.list_if(!process.valid_exit_codes.is_empty(), cap::EXEC_VALID_EXIT_CODE);
-        caps.list_if(!process.ulimit.is_empty(), cap::EXEC_META_ULIMIT);
-        caps.list_if(metadata.linux_resources.is_some(), cap::EXEC_META_LINUX_RESOURCES);
-        caps.list_if(self.network != Network::Default, cap::EXEC_META_NETWORK);
-        caps.list_if(self.security == Security::Insecure, cap::EXEC_META_SECURITY);
-        caps.list_if(process.proxy_env.is_some(), cap::EXEC_META_PROXY);
-        caps.list_if(!self.devices.is_empty(), cap::EXEC_META_CDI);
-        caps.list_if(
-            !self.secrets.is_empty() || !self.secret_env.is_empty(),
-            cap::EXEC_MOUNT_SECRET,
-        );
-        caps.list_if(!self.secret_env.is_empty(), cap::EXEC_SECRET_ENV);
-        caps.list_if(!self.ssh.is_empty(), cap::EXEC_MOUNT_SSH);
-        caps.check_if(!process.cgroup_parent.is_empty(), cap::EXEC_META_CGROUP_PARENT);
-        self.mounts.iter().for_each(|mount| mount.add_caps(caps));
-    }
-}
-
-pub(crate) fn encode(spec: &ExecSpec, to: &mut Encoder<'_>, metadata: &pb::OpMetadata) -> pb::op::Op {
-    spec.add_caps(to, metadata);
-    let meta = pb::Meta {
-        env: spec.environment(to),
-        ..spec.process.clone()
-    };
-    let mut mounts = Vec::new();
-    let mut outputs = 0..;
-    for mount in &spec.mounts {
-        let has_output = matches!(mount, DirMount::Bind(bind) if bind.has_output());
-        let output = if has_output {
-            outputs.next().unwrap_or(-1)
-        } else {
-            -1
-        };
-        mounts.push(mount.encode(to.share_input(mount.input()), output));
-    }
-    mounts.extend(spec.secrets.iter().map(SecretMount::encode));
-    mounts.extend(
-        spec.ssh
-            .iter()
-            .enumerate()
-            .map(|(number, ssh)| ssh.encode(number)),
-    );
-    pb::op::Op::Exec(pb::ExecOp {
-        meta: Some(meta),
-        mounts,
-        network: network(spec.network).into(),
-        security: security(spec.security).into(),
-        secretenv: spec.secret_env.clone(),
-        cdi_devices: spec.devices.clone(),
-    })
-}
-
-fn network(network: Network) -> pb::NetMode {
-    match network {
-        Network::Default => pb::NetMode::Unset,
-        Network::Host => pb::NetMode::Host,
-        Network::None => pb::NetMode::None,
-    }
-}
-
-fn security(security: Security) -> pb::SecurityMode {
-    match security {
-        Security::Sandbox => pb::SecurityMode::Sandbox,
-        Security::Insecure => pb::SecurityMode::Insecure,
     }
 }

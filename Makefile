@@ -1,0 +1,53 @@
+# The commands of a working day. `make` alone lists them; docs/engines.md explains the engines.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+ENGINE := scripts/engine
+# shellcheck and cargo-deny are run where they are installed; the engines bring a shellcheck along.
+export PATH := $(PATH):$(CURDIR)/.engine/cache/bin:$(CURDIR)/.engine/cache/cargo/bin
+SCRIPTS := scripts/engine .ci/run
+
+.NOTPARALLEL:
+.PHONY: help engine engine-down frontend build demo test check advisories unit e2e bench
+
+help: ## list the commands
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
+	    printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+engine: ## bring up buildkitd, two dockerds and a registry; then: . .engine/env
+	@$(ENGINE) up
+
+engine-down: ## end exactly what `make engine` started
+	@$(ENGINE) down
+
+frontend: ## rebuild the frontend image after a change of the sources
+	@$(ENGINE) frontend
+
+build: ## build the wheelwright command: target/release/wheelwright
+	cargo build --locked --release --package wheelwright
+
+demo: engine ## build the six services of examples/voice, run two, show three rebuilds
+	scripts/demo
+
+test: check unit e2e ## everything: formatting, lints, unit tests, builds on real engines
+
+check: ## formatting, lints, documentation, licences, scripts
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; \
+	    else echo "check: cargo-deny is not installed, licences and banned crates were not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x -a $(SCRIPTS); \
+	    else echo "check: shellcheck is not installed, scripts were not checked"; fi
+
+advisories: ## known vulnerabilities of dependencies; needs cargo-deny and GitHub
+	cargo deny --locked check advisories
+
+unit: ## all tests that need no engine
+	env -u CI -u WHEELWRIGHT_E2E -u BUILDKIT_HOST -u DOCKER_HOST cargo test --locked --workspace
+
+e2e: engine ## builds on real engines, checked by what the containers answer
+	. .engine/env && WHEELWRIGHT_E2E=1 cargo test --locked --package wheelwright --test e2e -- --test-threads=1
+
+bench: engine ## the comparison with Dockerfiles; results in bench/results
+	. .engine/env && bench/run

@@ -1,0 +1,114 @@
+//! How long the pure stages take: manifest text to the bytes of a graph, for six services with locks of 127 packages.
+//!
+//! `cargo bench --bench pure`. Prints milliseconds as JSON; asserts nothing.
+
+#![expect(clippy::print_stdout, reason = "its output is its result")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wheelwright::bridge::{Engine, Recording};
+use wheelwright::frontend::{self, Request, Tools};
+
+const SERVICES: usize = 6;
+const PACKAGES: usize = 127;
+const ROUNDS: usize = 50;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let engines = (0..SERVICES).map(|_| Arc::new(engine())).collect::<Vec<_>>();
+        let started = Instant::now();
+        for (number, engine) in engines.into_iter().enumerate() {
+            let request = Request {
+                opts: BTreeMap::from([("target".to_owned(), format!("service{number}"))]),
+                session: "session".to_owned(),
+                tools: Tools::Local("tools".to_owned()),
+            };
+            runtime.block_on(frontend::run(engine, request)).expect("a graph");
+        }
+        times.push(started.elapsed().as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    println!(
+        "{{\"services\": {SERVICES}, \"packages\": {PACKAGES}, \"min_ms\": {:.2}, \"median_ms\": {:.2}}}",
+        times[0],
+        times[ROUNDS / 2]
+    );
+}
+
+fn engine() -> Recording {
+    let mut recording = Recording::default();
+    recording.engine = Engine {
+        llb_caps: ALL.iter().map(|cap| (*cap).to_owned()).collect(),
+        platforms: vec!["linux/amd64".parse().expect("a platform")],
+        ..Engine::default()
+    };
+    recording.image_config = br#"{"architecture":"amd64","os":"linux"}"#.to_vec();
+    let mut add = |path: &str, text: String| recording.files.insert(path.to_owned(), text.into_bytes());
+    add("/wheelwright.yaml", manifest());
+    add("/pylock.toml", lock());
+    add("/src", String::new());
+    add(
+        "/interpreter.json",
+        r#"{"version":"3.11.7","implementation":"cpython","executable":"/usr/local/bin/python3.11","libc":"glibc 2.36","machine":"x86_64"}"#.to_owned(),
+    );
+    recording
+}
+
+fn manifest() -> String {
+    let services = (0..SERVICES).map(|number| {
+        format!("  service{number}:\n    base: web\n    lock: pylock.toml\n    code: [src]\n    command: [python, -m, src]\n")
+    });
+    format!(
+        "bases:\n  web: {{image: python:3.11-slim}}\nservices:\n{}",
+        services.collect::<String>()
+    )
+}
+
+fn lock() -> String {
+    let packages = (0..PACKAGES).map(|number| {
+        let file = |tag: &str| {
+            format!(
+                "  {{ url = \"https://files.example/package{number}-1.0-{tag}.whl\", size = {}, hashes = {{ sha256 = \"{number:064x}\" }} }},\n",
+                number * 40_000
+            )
+        };
+        let tags = ["cp310-cp310-manylinux_2_17_x86_64", "cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-win_amd64"];
+        let files = tags.map(file).concat();
+        format!("[[packages]]\nname = \"package{number}\"\nversion = \"1.0\"\nwheels = [\n{files}]\n")
+    });
+    format!("lock-version = \"1.0\"\n{}", packages.collect::<String>())
+}
+
+/// What the graphs of such services need.
+const ALL: [&str; 24] = [
+    "constraints",
+    "exec.meta.base",
+    "exec.meta.network",
+    "exec.mount.bind",
+    "exec.mount.bind.readwrite-nooutput",
+    "exec.mount.selector",
+    "file.base",
+    "file.symlink.create",
+    "mergeop",
+    "meta.description",
+    "meta.ignorecache",
+    "platform",
+    "source.http",
+    "source.http.checksum",
+    "source.http.perm",
+    "source.image",
+    "source.image.resolvemode",
+    "source.local",
+    "source.local.differ",
+    "source.local.excludepatterns",
+    "source.local.followpaths",
+    "source.local.includepatterns",
+    "source.local.sessionid",
+    "source.local.sharedkeyhint",
+];
