@@ -370,7 +370,8 @@ mod tests {
         unpack
             .entry(&entry("link", 0o120_777, outside.path().to_str().unwrap()))
             .unwrap();
-        assert!(unpack.entry(&entry("link/x", 0o100_644, "")).is_err());
+        assert!(unpack.begin(9, &entry("link/x", 0o100_644, "")).is_err());
+        assert!(unpack.entry(&entry("link/x", 0o040_755, "")).is_err());
         // A hard link to what is not in the tree.
         unpack.entry(&entry("hard", 0o100_644, "../secret")).unwrap();
         assert!(unpack.finish().is_err());
