@@ -80,7 +80,16 @@ mod tests {
             ..Step::default()
         };
         let text = anstream::adapter::strip_str(&with_step("api", &failure, Some(&step))).to_string();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"
+        error: failed to build `api`: exit code: 1
+         --> wheelwright.yaml:3:3
+          |
+        3 |   - c
+          |   ^^^
+          step: install c
+          | first
+          | last
+        ");
     }
 
     #[test]

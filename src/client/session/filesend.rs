@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use buildkit_proto::filesync::BytesMessage;
 use buildkit_proto::fsutil::packet::PacketType;
@@ -14,7 +15,7 @@ use buildkit_proto::fsutil::{Packet, Stat};
 use buildkit_proto::raw::FileSend;
 use prost::Message as _;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -22,9 +23,11 @@ use super::unpack::Unpack;
 use super::walk::Entry;
 use crate::client::spec::Dest;
 
-/// Packets read ahead, and files asked for at a time.
+/// Answers under way to the engine, and files asked for at a time.
 const QUEUE: usize = 256;
-const WINDOW: usize = 64;
+const WINDOW: usize = 128;
+/// Content read ahead of the disk, in bytes.
+const AHEAD: usize = 8 << 20;
 
 type Answers = mpsc::Sender<Result<Vec<u8>, Status>>;
 
@@ -70,9 +73,16 @@ impl FileSend for Receiver {
     }
 }
 
+/// A packet, and the right to have its content in memory.
+type Queued = (Packet, Option<OwnedSemaphorePermit>);
+
 /// Receives a tree. Disks block, so a thread of its own does the writing and this one only passes packets on.
+///
+/// Packets without content are never held back: there is one for every entry, small and all at once, and a
+/// connection on which tens of thousands of small frames wait to be read is taken for an attack and closed.
 async fn tree(dir: &Path, mut incoming: Streaming<Vec<u8>>, answers: &Answers) -> Result<(), Status> {
-    let (packets, queue) = mpsc::channel(QUEUE);
+    let (packets, queue) = mpsc::unbounded_channel();
+    let ahead = Arc::new(Semaphore::new(AHEAD));
     let writer = {
         let (dir, answers) = (dir.to_owned(), answers.clone());
         tokio::task::spawn_blocking(move || write_tree(&dir, queue, &answers))
@@ -81,8 +91,15 @@ async fn tree(dir: &Path, mut incoming: Streaming<Vec<u8>>, answers: &Answers) -
         let packet =
             Packet::decode(packet.as_slice()).map_err(|error| Status::internal(error.to_string()))?;
         let last = packet.r#type() == PacketType::PacketFin;
+        let size = u32::try_from(packet.data.len().min(AHEAD)).unwrap_or(0);
+        // The semaphore is never closed.
+        let room = if size > 0 {
+            ahead.clone().acquire_many_owned(size).await.ok()
+        } else {
+            None
+        };
         // The writer has failed if it takes no more; its own error says why.
-        if packets.send(packet).await.is_err() || last {
+        if packets.send((packet, room)).is_err() || last {
             break;
         }
     }
@@ -92,7 +109,7 @@ async fn tree(dir: &Path, mut incoming: Streaming<Vec<u8>>, answers: &Answers) -
         .map_err(|error| Status::internal(error.to_string()))?
 }
 
-fn write_tree(dir: &Path, packets: mpsc::Receiver<Packet>, answers: &Answers) -> Result<(), Status> {
+fn write_tree(dir: &Path, packets: mpsc::UnboundedReceiver<Queued>, answers: &Answers) -> Result<(), Status> {
     let written = Tree::open(dir, answers).and_then(|tree| tree.receive(packets));
     written.map_err(|error| {
         let text = format!("export to `{}`: {error}", dir.display());
@@ -125,9 +142,9 @@ impl<'a> Tree<'a> {
         })
     }
 
-    fn receive(mut self, mut packets: mpsc::Receiver<Packet>) -> io::Result<()> {
+    fn receive(mut self, mut packets: mpsc::UnboundedReceiver<Queued>) -> io::Result<()> {
         let broken = || io::Error::new(io::ErrorKind::UnexpectedEof, "the engine ended the transfer");
-        while let Some(packet) = packets.blocking_recv() {
+        while let Some((packet, room)) = packets.blocking_recv() {
             match packet.r#type() {
                 PacketType::PacketStat => self.listed(packet.stat)?,
                 PacketType::PacketData if self.unpack.data(packet.id, &packet.data)? => {}
@@ -144,6 +161,7 @@ impl<'a> Tree<'a> {
                 }
                 PacketType::PacketFin => return Err(broken()),
             }
+            drop(room);
             self.ask()?;
             if self.all_listed && self.waiting.is_empty() && self.unpack.arriving() == 0 {
                 return self.finish(packets);
@@ -176,13 +194,13 @@ impl<'a> Tree<'a> {
     }
 
     /// Completes the tree before saying so: when the engine reports success it is there.
-    fn finish(self, mut packets: mpsc::Receiver<Packet>) -> io::Result<()> {
+    fn finish(self, mut packets: mpsc::UnboundedReceiver<Queued>) -> io::Result<()> {
         let Self { unpack, answers, .. } = self;
         unpack.finish()?;
         drop(answers.blocking_send(Ok(packet(PacketType::PacketFin, 0, Vec::new()))));
         while packets
             .blocking_recv()
-            .is_some_and(|packet| packet.r#type() != PacketType::PacketFin)
+            .is_some_and(|(packet, _)| packet.r#type() != PacketType::PacketFin)
         {}
         Ok(())
     }

@@ -59,6 +59,9 @@ impl Unpack {
     }
 
     fn place(&mut self, entry: &Entry) -> io::Result<bool> {
+        if filemode::kind(entry.mode) == Kind::Regular && entry.link.is_empty() {
+            return Ok(true);
+        }
         let (parent, name) = self.parent(&entry.path)?;
         match filemode::kind(entry.mode) {
             Kind::Dir => {
@@ -70,7 +73,6 @@ impl Unpack {
                 rustix::fs::utimensat(&parent, temporary, &times(entry), AtFlags::SYMLINK_NOFOLLOW)
             })?,
             _ if !entry.link.is_empty() => self.hard_links.push(entry.clone()),
-            Kind::Regular => return Ok(true),
             kind => replace(&parent, name, |temporary| {
                 make_node(&parent, temporary, kind, entry)
             })?,
@@ -161,7 +163,7 @@ impl Unpack {
     fn parent<'a>(&self, path: &'a str) -> io::Result<(OwnedFd, &'a str)> {
         let (dirs, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut dir = self.root.try_clone()?;
-        for part in dirs.split('/').filter(|_| !dirs.is_empty()).chain([name]) {
+        for part in path.split('/') {
             if matches!(part, "" | "." | "..") || part.contains('\0') {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
