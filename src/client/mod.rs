@@ -29,6 +29,15 @@ pub use self::session::Source;
 pub use self::solve::{BuildRequest, BuildResult, Building, Work, WorkError, build};
 pub use self::status::{Update, What};
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}
+
 /// An id that no other build or session has: 25 characters, as BuildKit's own.
 fn random_id() -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";

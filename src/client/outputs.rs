@@ -41,7 +41,7 @@ pub(super) fn adapt(outputs: &[Output], engine: &EngineInfo) -> Result<Outputs, 
 fn for_docker(output: &mut Output, graph_driver: bool, push_after: &mut Vec<String>) -> Result<(), Error> {
     let loads = output.dest == Some(Dest::DockerLoad);
     if loads || output.exporter == "image" {
-        output.exporter = "moby".to_owned();
+        output.exporter = String::from("moby");
         output.dest = None;
     }
     if !graph_driver {

@@ -73,7 +73,7 @@ pub struct Building {
 /// Why the work failed. The gateway has been told as well, if it could be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
-    /// The manifest or a lock is wrong; the text is ready to be shown.
+    /// The manifest or a lock is wrong.
     #[error("{0}")]
     Manifest(String),
     /// Anything else.
@@ -230,6 +230,7 @@ fn explain(engine: &Engine, status: Option<tonic::Status>, worked: Option<WorkEr
             reason,
         }
     };
+    let answered = status.is_some();
     let mut failure = match status {
         Some(status) if is_transport(&status) => return gone(reason(&status)),
         Some(status) => Failure::from_status(&status),
@@ -239,12 +240,16 @@ fn explain(engine: &Engine, status: Option<tonic::Status>, worked: Option<WorkEr
         },
     };
     match worked {
+        Some(WorkError::Manifest(_)) if answered => failure.kind = FailureKind::Manifest,
         Some(WorkError::Manifest(text)) => {
-            failure.kind = FailureKind::Manifest;
-            failure.message = text;
+            failure = Failure {
+                kind: FailureKind::Manifest,
+                message: text,
+                ..Failure::default()
+            };
         }
         Some(WorkError::Other(text)) if failure.sources.is_empty() && failure.step.is_none() => {
-            failure.message = text
+            failure.message = text;
         }
         _ => {}
     }

@@ -97,7 +97,7 @@ impl Output {
             .remove("type")
             .ok_or_else(|| bad("`type=` is missing"))?;
         if exporter == "registry" {
-            exporter = "image".to_owned();
+            exporter = String::from("image");
             attributes.insert("push".to_owned(), "true".to_owned());
         }
         let dest = attributes.remove("dest");

@@ -69,7 +69,7 @@ pub enum What {
 pub(super) fn updates(response: StatusResponse) -> Vec<Update> {
     let mut updates = Vec::new();
     for vertex in response.vertexes {
-        of_vertex(vertex, &mut updates);
+        of_vertex(&vertex, &mut updates);
     }
     updates.extend(response.statuses.into_iter().map(of_status));
     updates.extend(response.logs.into_iter().map(of_log));
@@ -77,12 +77,12 @@ pub(super) fn updates(response: StatusResponse) -> Vec<Update> {
     updates
 }
 
-fn of_vertex(vertex: Vertex, updates: &mut Vec<Update>) {
+fn of_vertex(vertex: &Vertex, updates: &mut Vec<Update>) {
     let mut push = |what| {
         updates.push(Update {
             step: vertex.digest.clone(),
             what,
-        })
+        });
     };
     push(What::Known {
         name: vertex.name.clone(),

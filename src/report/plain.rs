@@ -45,9 +45,9 @@ impl Plain {
         match change {
             Change::Lines(lines) => {
                 let step = styled(FAINT, &format!("{} |", step.name));
-                lines
-                    .iter()
-                    .for_each(|line| self.printer.note(&format!("{name} {step} {line}")));
+                for line in lines {
+                    self.printer.note(&format!("{name} {step} {line}"));
+                }
             }
             Change::Ended(Some(error)) => {
                 let mark = styled(ERROR, "failed");

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,11 +35,7 @@ struct Graph {
 impl Graph {
     fn add(&mut self, op: &pb::Op, name: &str) -> pb::Input {
         let bytes = op.encode_to_vec();
-        let hex: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let digest = format!("sha256:{hex}");
+        let digest = format!("sha256:{}", wheelwright::client::hex(&Sha256::digest(&bytes)));
         self.names.insert(digest.clone(), name.to_owned());
         self.ops.push((digest.clone(), bytes));
         pb::Input { digest, index: 0 }
@@ -183,12 +180,17 @@ async fn docker(variable: &str) -> Option<Engine> {
     Some(Engine::connect(&address, &TlsFiles::default()).await.unwrap())
 }
 
+/// Says something that a passing test shows with `--nocapture`.
+macro_rules! note {
+    ($($text:tt)*) => { drop(writeln!(std::io::stderr(), $($text)*)) };
+}
+
 /// Ends the test where there is no engine, saying so.
 macro_rules! engine {
     ($engine:expr) => {
         match $engine.await {
             Some(engine) => engine,
-            None => return println!("skipped: WHEELWRIGHT_E2E or the engine's address is not set"),
+            None => return note!("skipped: WHEELWRIGHT_E2E or the engine's address is not set"),
         }
     };
 }
@@ -299,7 +301,7 @@ async fn a_hundred_thousand_files_leave_the_session_alive() {
     run(&engine, request(from.path(), &[&output]), copy_of_context(&[]))
         .await
         .unwrap();
-    println!(
+    note!(
         "100,000 files there and back in {:.1} s",
         begun.elapsed().as_secs_f64()
     );

@@ -26,6 +26,7 @@ Examples:
 /// stays in the engine's cache unless --push, --load or --output takes it out. `{service}` in tags, outputs
 /// and caches stands for the service's name.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 #[command(after_long_help = const_str())]
 pub struct BuildArgs {
     /// Services to build, or `base:NAME` for a base; every service when none is named
@@ -65,7 +66,7 @@ pub struct BuildArgs {
     pub(super) platforms: Vec<String>,
     /// Build argument, such as SOURCE_DATE_EPOCH=0; without a value it is taken from the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]", help_heading = "Build")]
-    pub(super) build_args: Vec<String>,
+    pub(super) arguments: Vec<String>,
     /// Label of the image
     #[arg(long = "label", value_name = "NAME=VALUE", help_heading = "Build")]
     pub(super) labels: Vec<String>,

@@ -40,7 +40,7 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
     let jobs = services.iter().map(|service| {
         let outputs = outputs.of(service, engine.info());
         let (request, options) = shared.request(args, service, outputs.clone());
-        let tools = shared.tools();
+        let tools = Shared::tools();
         Job {
             service: service.as_str().into(),
             request,
@@ -84,7 +84,7 @@ fn work(building: Building, mut options: request::Opts, tools: frontend::Tools) 
         };
         let ended = frontend::run(Arc::new(bridge), request).await;
         ended.map_err(|failure| match failure {
-            frontend::Failure::Mistakes(mistakes) => WorkError::Manifest(diag::render_all(&mistakes, true)),
+            frontend::Failure::Mistakes(_) => WorkError::Manifest(failure.to_string()),
             other => WorkError::Other(other.to_string()),
         })
     })

@@ -70,7 +70,7 @@ impl Shared {
     }
 
     /// Where the frontend finds `unwheel`.
-    pub(super) fn tools(&self) -> frontend::Tools {
+    pub(super) fn tools() -> frontend::Tools {
         frontend::Tools::Local(TOOLS.to_owned())
     }
 
@@ -132,7 +132,7 @@ fn options(args: &BuildArgs, manifest: &Path) -> Result<Opts, Failure> {
     if !args.hosts.is_empty() {
         set("add-hosts", args.hosts.join(","));
     }
-    for argument in &args.build_args {
+    for argument in &args.arguments {
         // Without a value it is passed on, if there is one.
         let (name, value) = match argument.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
@@ -204,5 +204,5 @@ fn shared_key(context: &Path) -> String {
         .chain_update(context.as_os_str().as_encoded_bytes())
         .chain_update(machine)
         .finalize();
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    crate::client::hex(&digest[..16])
 }

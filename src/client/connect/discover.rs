@@ -94,18 +94,16 @@ fn candidates() -> Vec<Result<Address, Attempt>> {
         Ok(Address::Unix("/run/buildkit/buildkitd.sock".into())),
     ];
     found.extend(in_run_dir("buildkit/buildkitd.sock"));
-    match env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
-        Some(host) => {
-            let bad = |error: crate::client::address::BadAddress| Attempt {
-                place: format!("DOCKER_HOST={host}"),
-                reason: error.to_string(),
-            };
-            found.push(Address::docker_host(&host).map_err(bad));
-        }
-        None => {
-            found.push(Ok(Address::Unix("/var/run/docker.sock".into())));
-            found.extend(in_run_dir("docker.sock"));
-        }
+    if let Some(host) = env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty()) {
+        let place = format!("DOCKER_HOST={host}");
+        let address = Address::docker_host(&host);
+        found.push(address.map_err(|error| Attempt {
+            place,
+            reason: error.to_string(),
+        }));
+    } else {
+        found.push(Ok(Address::Unix("/var/run/docker.sock".into())));
+        found.extend(in_run_dir("docker.sock"));
     }
     found
 }

@@ -24,7 +24,7 @@ pub(super) async fn upgrade(mut io: Io, path: &str, headers: &[(&str, &str)]) ->
                 format!("a line break in header `{name}`"),
             ));
         }
-        request.push_str(&format!("{name}: {value}\r\n"));
+        request.extend([name, ": ", value, "\r\n"]);
     }
     request.push_str("\r\n");
     io.write_all(request.as_bytes()).await?;

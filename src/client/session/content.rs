@@ -237,14 +237,7 @@ impl Writing {
     }
 
     fn digest(&self) -> String {
-        let hex: String = self
-            .hash
-            .clone()
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("sha256:{hex}")
+        format!("sha256:{}", crate::client::hex(&self.hash.clone().finalize()))
     }
 }
 

@@ -51,7 +51,8 @@ pub struct DockerConfig {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 struct Auth {
-    auth: String,
+    #[serde(rename = "auth")]
+    encoded: String,
     username: String,
     password: String,
     identitytoken: String,
@@ -164,13 +165,13 @@ impl DockerConfig {
                 secret: auth.identitytoken.clone(),
             });
         }
-        if auth.auth.is_empty() {
+        if auth.encoded.is_empty() {
             return Ok(Credentials {
                 username: auth.username.clone(),
                 secret: auth.password.clone(),
             });
         }
-        decode(&auth.auth).ok_or_else(|| ConfigError::Auth(key.to_owned()))
+        decode(&auth.encoded).ok_or_else(|| ConfigError::Auth(key.to_owned()))
     }
 }
 

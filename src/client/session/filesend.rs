@@ -187,7 +187,7 @@ impl<'a> Tree<'a> {
         while self.unpack.arriving() < WINDOW
             && let Some((number, entry)) = self.waiting.pop_front()
         {
-            self.unpack.begin(number, entry)?;
+            self.unpack.begin(number, &entry)?;
             self.answer(packet(PacketType::PacketReq, number, Vec::new()))?;
         }
         Ok(())

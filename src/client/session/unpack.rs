@@ -55,7 +55,7 @@ impl Unpack {
 
     /// Takes the next entry of the tree; parents come before children. True if its content is to be asked for.
     pub(super) fn entry(&mut self, entry: &Entry) -> io::Result<bool> {
-        self.place(entry).map_err(|error| named(&entry.path, error))
+        self.place(entry).map_err(|error| named(&entry.path, &error))
     }
 
     fn place(&mut self, entry: &Entry) -> io::Result<bool> {
@@ -81,7 +81,7 @@ impl Unpack {
     }
 
     /// Prepares for the content of a regular file under the transfer's `id`.
-    pub(super) fn begin(&mut self, id: u32, entry: Entry) -> io::Result<()> {
+    pub(super) fn begin(&mut self, id: u32, entry: &Entry) -> io::Result<()> {
         let mut start = || -> io::Result<()> {
             let (parent, _) = self.parent(&entry.path)?;
             let temporary = temporary_name();
@@ -103,7 +103,7 @@ impl Unpack {
             );
             Ok(())
         };
-        start().map_err(|error| named(&entry.path, error))
+        start().map_err(|error| named(&entry.path, &error))
     }
 
     /// Takes a piece of content; an empty one completes the file. False if nobody asked for `id`.
@@ -115,7 +115,7 @@ impl Unpack {
             arriving
                 .file
                 .write_all(data)
-                .map_err(|error| named(&arriving.entry.path, error))?;
+                .map_err(|error| named(&arriving.entry.path, &error))?;
             return Ok(true);
         }
         let Some(arriving) = self.open.remove(&id) else {
@@ -123,7 +123,7 @@ impl Unpack {
         };
         arriving
             .complete()
-            .map_err(|error| named(&arriving.entry.path, error))?;
+            .map_err(|error| named(&arriving.entry.path, &error))?;
         Ok(true)
     }
 
@@ -135,10 +135,10 @@ impl Unpack {
     /// Links what is to be linked and gives directories their permissions and times.
     pub(super) fn finish(mut self) -> io::Result<()> {
         for entry in std::mem::take(&mut self.hard_links) {
-            self.link(&entry).map_err(|error| named(&entry.path, error))?;
+            self.link(&entry).map_err(|error| named(&entry.path, &error))?;
         }
         for entry in std::mem::take(&mut self.directories).iter().rev() {
-            self.seal(entry).map_err(|error| named(&entry.path, error))?;
+            self.seal(entry).map_err(|error| named(&entry.path, &error))?;
         }
         Ok(())
     }
@@ -217,17 +217,13 @@ fn make_dir(parent: &OwnedFd, name: &str) -> io::Result<()> {
         Err(Errno::EXIST) => {}
         result => return Ok(result?),
     }
-    match open_dir(parent.as_fd(), name) {
-        Ok(dir) => {
-            let mode = Mode::from_raw_mode(rustix::fs::fstat(&dir)?.st_mode);
-            Ok(rustix::fs::fchmod(&dir, mode | Mode::RWXU)?)
-        }
-        // Something else has the name, perhaps a link to a directory elsewhere: it gives way.
-        Err(_) => {
-            rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
-            Ok(rustix::fs::mkdirat(parent, name, Mode::RWXU)?)
-        }
+    if let Ok(dir) = open_dir(parent.as_fd(), name) {
+        let mode = Mode::from_raw_mode(rustix::fs::fstat(&dir)?.st_mode);
+        return Ok(rustix::fs::fchmod(&dir, mode | Mode::RWXU)?);
     }
+    // Something else has the name, perhaps a link to a directory elsewhere: it gives way.
+    rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
+    Ok(rustix::fs::mkdirat(parent, name, Mode::RWXU)?)
 }
 
 /// Makes something under a temporary name, then gives it the name it shall have.
@@ -299,7 +295,7 @@ fn temporary_name() -> String {
     )
 }
 
-fn named(path: &str, error: io::Error) -> io::Error {
+fn named(path: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("failed to write `{path}`: {error}"))
 }
 
@@ -320,8 +316,8 @@ mod tests {
         }
     }
 
-    fn file(unpack: &mut Unpack, id: u32, entry: Entry, content: &[u8]) {
-        assert!(unpack.entry(&entry).unwrap());
+    fn file(unpack: &mut Unpack, id: u32, entry: &Entry, content: &[u8]) {
+        assert!(unpack.entry(entry).unwrap());
         unpack.begin(id, entry).unwrap();
         assert!(unpack.data(id, content).unwrap());
         assert!(unpack.data(id, &[]).unwrap());
@@ -333,7 +329,7 @@ mod tests {
         fs::write(dest.path().join("stays"), "old").unwrap();
         let mut unpack = Unpack::open(dest.path()).unwrap();
         assert!(!unpack.entry(&entry("d", 0o040_555, "")).unwrap());
-        file(&mut unpack, 1, entry("d/f", 0o100_640, ""), b"content");
+        file(&mut unpack, 1, &entry("d/f", 0o100_640, ""), b"content");
         assert!(!unpack.entry(&entry("d/hard", 0o100_640, "d/f")).unwrap());
         assert!(!unpack.entry(&entry("soft", 0o120_777, "/etc/passwd")).unwrap());
         unpack.finish().unwrap();
@@ -366,7 +362,7 @@ mod tests {
         for path in ["../x", "/x", "a/../../x", "", ".", "a//b", "before/x"] {
             let target = entry(path, 0o100_644, "");
             assert!(
-                unpack.entry(&target).is_err() || unpack.begin(9, target).is_err(),
+                unpack.entry(&target).is_err() || unpack.begin(9, &target).is_err(),
                 "`{path}`"
             );
         }
@@ -374,14 +370,15 @@ mod tests {
         unpack
             .entry(&entry("link", 0o120_777, outside.path().to_str().unwrap()))
             .unwrap();
-        assert!(unpack.entry(&entry("link/x", 0o100_644, "")).is_err());
+        assert!(unpack.begin(9, &entry("link/x", 0o100_644, "")).is_err());
+        assert!(unpack.entry(&entry("link/x", 0o040_755, "")).is_err());
         // A hard link to what is not in the tree.
         unpack.entry(&entry("hard", 0o100_644, "../secret")).unwrap();
         assert!(unpack.finish().is_err());
         // A directory where a link was: the link gives way, its target stays as it was.
         let mut unpack = Unpack::open(dest.path()).unwrap();
         unpack.entry(&entry("before", 0o040_755, "")).unwrap();
-        file(&mut unpack, 1, entry("before/x", 0o100_644, ""), b"1");
+        file(&mut unpack, 1, &entry("before/x", 0o100_644, ""), b"1");
         unpack.finish().unwrap();
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
         assert_eq!(fs::read_to_string(dest.path().join("before/x")).unwrap(), "1");
@@ -394,7 +391,7 @@ mod tests {
         let mut unpack = Unpack::open(dest.path()).unwrap();
         let target = entry("f", 0o100_644, "");
         assert!(unpack.entry(&target).unwrap());
-        unpack.begin(1, target).unwrap();
+        unpack.begin(1, &target).unwrap();
         unpack.data(1, b"half").unwrap();
         assert_eq!(unpack.arriving(), 1);
         drop(unpack);
