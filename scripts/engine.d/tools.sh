@@ -11,7 +11,13 @@ HOST_SUITE=bookworm
 HOST_PACKAGES="runc shellcheck
     iptables libip4tc2 libip6tc2 libxtables12 libnftnl11 libnfnetlink0 libnetfilter-conntrack3
     iproute2 libmnl0 libbpf1 libelf1 libbsd0 libmd0 libcap2 libtirpc3 libdb5.3"
-MIRROR="${WHEELWRIGHT_DEBIAN_MIRROR:-http://deb.debian.org/debian}"
+# The archive that this machine itself installs from: the first of its sources that ends in /debian.
+own_mirror() {
+    local one_line='s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p'
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+        sed -n -e 's/^URIs: *\([^ ]*\).*/\1/p' -e "$one_line" | sed 's|/*$||' | grep -m 1 '/debian$' || true
+}
+MIRROR="${WHEELWRIGHT_DEBIAN_MIRROR:-$(own_mirror)}"
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 PREFIX="$CACHE/tools"
@@ -29,6 +35,7 @@ ensure_packages() {
     local want="$DOCKER_SUITE $DOCKER_PACKAGES $HOST_SUITE $HOST_PACKAGES"
     [ "$(cat "$PREFIX/stamp" 2>/dev/null)" = "$want" ] && return
     command -v apt-get >/dev/null || die "\`apt-get\` was not found" "the engines' programs are taken from Debian packages"
+    [ -n "$MIRROR" ] || die "this machine's apt names no Debian archive" "set WHEELWRIGHT_DEBIAN_MIRROR to one"
     say "fetching docker, containerd, runc and a registry"
     rm -rf "$PREFIX"
     mkdir -p "$PREFIX/debs"

@@ -1,7 +1,7 @@
 //! The frontend: from what BuildKit asks to a result, over whichever bridge.
 //!
 //! Both doors run [`run`]: the frontend image over its standard streams, the command over its control connection.
-//! [`build`] is the pipeline; `load` reads the project, `base` asks the engine about the base, `requests` answers
+//! `build` is the pipeline; `load` reads the project, `base` asks the engine about the base, `requests` answers
 //! subrequests.
 
 mod base;

@@ -4,7 +4,7 @@ use crate::caps::{Caps, cap};
 use crate::state::State;
 use buildkit_proto::pb;
 
-/// See [`Mount::bind`].
+/// See [`Mount::bind`](crate::Mount::bind).
 #[derive(Clone, Debug)]
 pub struct BindMount {
     pub(crate) dest: String,
@@ -61,7 +61,7 @@ pub enum Sharing {
     Locked,
 }
 
-/// See [`Mount::cache`].
+/// See [`Mount::cache`](crate::Mount::cache).
 #[derive(Clone, Debug)]
 pub struct CacheMount {
     pub(super) dest: String,
@@ -98,7 +98,7 @@ impl CacheMount {
     }
 }
 
-/// See [`Mount::tmpfs`].
+/// See [`Mount::tmpfs`](crate::Mount::tmpfs).
 #[derive(Clone, Debug)]
 pub struct TmpfsMount {
     pub(super) dest: String,

@@ -2,7 +2,7 @@
 
 use buildkit_proto::pb;
 
-/// See [`Mount::secret`].
+/// See [`Mount::secret`](crate::Mount::secret).
 #[derive(Clone, Debug)]
 pub struct SecretMount {
     pub(crate) dest: String,
@@ -13,7 +13,7 @@ pub struct SecretMount {
     pub(crate) optional: bool,
 }
 
-/// See [`Mount::ssh`].
+/// See [`Mount::ssh`](crate::Mount::ssh).
 #[derive(Clone, Debug)]
 pub struct SshMount {
     pub(crate) dest: Option<String>,
