@@ -175,7 +175,7 @@ where
     let outcome = race(engine, solve, work(building), cancel).await;
     solved.cancel();
     drop(status.await);
-    session.close().await;
+    drop(session);
     let response = outcome?;
     if let Some(manifest) = response.get("cache.manifest") {
         caches
@@ -240,6 +240,8 @@ fn explain(engine: &Engine, status: Option<tonic::Status>, worked: Option<WorkEr
         },
     };
     match worked {
+        // A base image that a registry does not give out is told with its place in the manifest, too.
+        Some(WorkError::Manifest(_)) if answered && failure.kind == FailureKind::Registry => {}
         Some(WorkError::Manifest(_)) if answered => failure.kind = FailureKind::Manifest,
         Some(WorkError::Manifest(text)) => {
             failure = Failure {

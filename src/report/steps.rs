@@ -135,7 +135,9 @@ impl Step {
             let rest = std::mem::take(&mut self.partial);
             self.keep(&rest);
         }
-        if news {
+        // A step that was stopped did not fail: whatever stopped it is told elsewhere.
+        let stopped = error.is_some_and(|error| error.ends_with("context canceled"));
+        if news && !stopped {
             Change::Ended(error.cloned())
         } else {
             Change::Nothing

@@ -28,7 +28,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use self::dockerconfig::DockerConfig;
@@ -63,11 +62,11 @@ pub enum Source {
     Executables(BTreeMap<String, PathBuf>),
 }
 
-/// An open session. Dropping it closes it.
+/// An open session. Dropping it closes it at once: when a build has ended, however it did, nothing in it is
+/// under way any more.
 #[derive(Debug)]
 pub struct Session {
     id: String,
-    stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
@@ -96,27 +95,13 @@ impl Session {
                 .await
                 .map_err(|status| gone(super::error::reason(&status)))?
         };
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve::serve(io, routes, stopped));
-        Ok(Self {
-            id,
-            stop: Some(stop),
-            task,
-        })
+        let task = tokio::spawn(serve::serve(io, routes));
+        Ok(Self { id, task })
     }
 
     /// The id that builds refer to.
     pub fn id(&self) -> &str {
         &self.id
-    }
-
-    /// Ends the session: what is being served gets a moment to end.
-    pub async fn close(mut self) {
-        drop(self.stop.take());
-        let patience = std::time::Duration::from_secs(2);
-        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
     }
 }
 

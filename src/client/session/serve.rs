@@ -3,7 +3,6 @@
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::oneshot;
 use tonic::service::Routes;
 
 use buildkit_proto::auth::auth_server::AuthServer;
@@ -68,8 +67,8 @@ pub(super) fn routes(services: Services) -> (Routes, Vec<&'static str>) {
     (routes, methods)
 }
 
-/// Serves one connection until the other end closes it or `stopped` resolves.
-pub(super) async fn serve(io: Io, routes: Routes, stopped: oneshot::Receiver<()>) {
+/// Serves one connection until the other end closes it.
+pub(super) async fn serve(io: Io, routes: Routes) {
     let mut server = auto::Builder::new(TokioExecutor::new()).http2_only();
     server
         .http2()
@@ -79,13 +78,6 @@ pub(super) async fn serve(io: Io, routes: Routes, stopped: oneshot::Receiver<()>
         // The engine transfers several trees at once, each with its own stream.
         .max_concurrent_streams(1000);
     let service = TowerToHyperService::new(routes.prepare());
-    let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(io), service));
     // How the connection ends is the engine's affair: a build that still needed it says so itself.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = stopped => {
-            connection.as_mut().graceful_shutdown();
-            drop(connection.await);
-        }
-    }
+    drop(server.serve_connection(TokioIo::new(io), service).await);
 }
