@@ -1,9 +1,9 @@
 //! One build, from the request to what came of it.
 //!
-//! Three calls run side by side: `Solve`, which stays open as long as the build lasts, `Status`, which tells about it, and the
-//! work that makes the graph through the gateway. `Solve` has the last word: what the work returns to the gateway
-//! is what `Solve` answers. Cancelling drops it, upon which the engine stops the build's containers; the end of the status
-//! stream says that it did.
+//! Three calls run side by side: `Solve`, which stays open as long as the build lasts, `Status`, which tells about
+//! it, and the work that makes the graph through the gateway. `Solve` has the last word: what the work returns to the
+//! gateway is what `Solve` answers. Cancelling drops it, upon which the engine gives the build up and ends its
+//! containers; the end of the status stream says that it has heard.
 
 use std::collections::BTreeMap;
 use std::fmt;
