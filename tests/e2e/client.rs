@@ -555,10 +555,16 @@ async fn cancelling_stops_the_engine() {
     // The engine answers first and ends the container's processes then.
     let answered = Instant::now();
     while sleeps(&marker) {
-        assert!(answered.elapsed() < Duration::from_secs(10), "the step still runs");
+        assert!(
+            answered.elapsed() < Duration::from_secs(10),
+            "the step still runs"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    note!("the step ended {:.1} s after the build", answered.elapsed().as_secs_f64());
+    note!(
+        "the step ended {:.1} s after the build",
+        answered.elapsed().as_secs_f64()
+    );
 }
 
 /// True if a `sleep` with this argument runs on this machine.
