@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wheelwright::bridge::{Engine, Recording};
+use wheelwright::bridge::Recording;
 use wheelwright::frontend::{self, Request, Tools};
 
 const SERVICES: usize = 6;
@@ -42,12 +42,7 @@ fn main() {
 }
 
 fn engine() -> Recording {
-    let mut recording = Recording::default();
-    recording.engine = Engine {
-        llb_caps: ALL.iter().map(|cap| (*cap).to_owned()).collect(),
-        platforms: vec!["linux/amd64".parse().expect("a platform")],
-        ..Engine::default()
-    };
+    let mut recording = Recording::capable();
     recording.image_config = br#"{"architecture":"amd64","os":"linux"}"#.to_vec();
     let mut add = |path: &str, text: String| recording.files.insert(path.to_owned(), text.into_bytes());
     add("/wheelwright.yaml", manifest());
@@ -84,31 +79,3 @@ fn lock() -> String {
     });
     format!("lock-version = \"1.0\"\n{}", packages.collect::<String>())
 }
-
-/// What the graphs of such services need.
-const ALL: [&str; 24] = [
-    "constraints",
-    "exec.meta.base",
-    "exec.meta.network",
-    "exec.mount.bind",
-    "exec.mount.bind.readwrite-nooutput",
-    "exec.mount.selector",
-    "file.base",
-    "file.symlink.create",
-    "mergeop",
-    "meta.description",
-    "meta.ignorecache",
-    "platform",
-    "source.http",
-    "source.http.checksum",
-    "source.http.perm",
-    "source.image",
-    "source.image.resolvemode",
-    "source.local",
-    "source.local.differ",
-    "source.local.excludepatterns",
-    "source.local.followpaths",
-    "source.local.includepatterns",
-    "source.local.sessionid",
-    "source.local.sharedkeyhint",
-];

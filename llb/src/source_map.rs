@@ -107,8 +107,12 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Every operation gets an entry, as in Go, even if it has no location.
+    /// Adds the places of an operation. One without any gets no entry, unlike in Go: `prost` leaves the value of such
+    /// an entry out, the daemon then reads it as a nil pointer, and dies of it when the operation fails.
     pub(crate) fn add(&mut self, digest: &str, locations: &[Location]) {
+        if locations.is_empty() {
+            return;
+        }
         let converted: Vec<pb::Location> = locations.iter().map(|location| self.convert(location)).collect();
         self.locations
             .entry(digest.to_owned())

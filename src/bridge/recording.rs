@@ -4,9 +4,50 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use buildkit_llb::Platform;
 use buildkit_proto::{pb, rpc};
 
 use super::{Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, ResolvedImage, Warning};
+
+/// Capabilities of BuildKit 0.32 that graphs here may use.
+const CAPS: [&str; 36] = [
+    "constraints",
+    "diffop",
+    "exec.cgroup",
+    "exec.meta.base",
+    "exec.meta.network",
+    "exec.meta.proxyenv",
+    "exec.meta.setsdefaultpath",
+    "exec.mount.bind",
+    "exec.mount.bind.readwrite-nooutput",
+    "exec.mount.cache",
+    "exec.mount.cache.sharing",
+    "exec.mount.selector",
+    "exec.mount.tmpfs",
+    "exec.mount.tmpfs.size",
+    "file.base",
+    "file.copy.includeexcludepatterns",
+    "file.symlink.create",
+    "mergeop",
+    "meta.description",
+    "meta.exportcache",
+    "meta.ignorecache",
+    "platform",
+    "source.git",
+    "source.git.fullurl",
+    "source.http",
+    "source.http.checksum",
+    "source.http.perm",
+    "source.image",
+    "source.image.resolvemode",
+    "source.local",
+    "source.local.differ",
+    "source.local.excludepatterns",
+    "source.local.followpaths",
+    "source.local.includepatterns",
+    "source.local.sessionid",
+    "source.local.sharedkeyhint",
+];
 
 /// Answers from a script and keeps what was asked.
 #[derive(Debug, Default)]
@@ -28,6 +69,19 @@ struct Log {
 }
 
 impl Recording {
+    /// An engine on linux/amd64 that can do what BuildKit 0.32 can.
+    pub fn capable() -> Self {
+        let engine = Engine {
+            llb_caps: CAPS.map(str::to_owned).into(),
+            platforms: vec![Platform::new("linux", "amd64")],
+            ..Engine::default()
+        };
+        Self {
+            engine,
+            ..Self::default()
+        }
+    }
+
     fn log(&self) -> std::sync::MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use buildkit_llb::{Definition, Platform, Source, State, normalize_reference};
 use futures_util::future::try_join_all;
-use serde_json::json;
 
 use super::load::{self, Loaded};
+use super::outcome::{Built, outcome, rfc3339};
+use super::target::{Target, platforms, target};
 use super::{Failure, Options, Request, Tools, base, lock};
-use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Ref, Refs};
-use crate::diag::{Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Ref};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::layers::{GraphProvider, find};
 use crate::lower::{self, Context};
-use crate::manifest::types::items;
-use crate::manifest::{Manifest, ProjectPath, PythonMinor, Service, User};
+use crate::manifest::{Manifest, ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
 use crate::python::{Interpreter, Pick};
 
@@ -42,101 +42,6 @@ pub(super) async fn build(
     Ok(outcome(options, &platforms, results))
 }
 
-/// What is built.
-#[derive(Debug)]
-pub(super) struct Target {
-    name: String,
-    service: Service,
-    at: Span,
-    /// Only the base, without packages and code.
-    base_only: bool,
-}
-
-/// The service or base that was asked for; one service needs no asking.
-pub(super) fn target(loaded: &Loaded, asked: Option<&str>) -> Result<Target, Failure> {
-    let manifest = &loaded.manifest;
-    let names = || {
-        manifest
-            .services
-            .iter()
-            .map(|(name, _)| name.value.clone())
-            .collect::<Vec<_>>()
-    };
-    let bases = || {
-        manifest
-            .bases
-            .iter()
-            .map(|(name, _)| format!("base:{}", name.value))
-            .collect::<Vec<_>>()
-    };
-    let listed = || [names(), bases()].concat().join(", ");
-    let Some(asked) = asked else {
-        let [(name, service)] = manifest.services.as_slice() else {
-            return Err(Diagnostic::error("the manifest has several services; which one?")
-                .help(format!("name one with `--target`: {}", listed()))
-                .into());
-        };
-        return Ok(Target {
-            name: name.value.clone(),
-            service: service.clone(),
-            at: name.span,
-            base_only: false,
-        });
-    };
-    if let Some(name) = asked.strip_prefix("base:") {
-        if let Some((key, _)) = manifest.bases.iter().find(|(key, _)| key.value == name) {
-            let service = Service {
-                base: Some(key.clone()),
-                ..Service::default()
-            };
-            return Ok(Target {
-                name: asked.to_owned(),
-                service,
-                at: key.span,
-                base_only: true,
-            });
-        }
-    } else if let Some((key, service)) = manifest.services.iter().find(|(key, _)| key.value == asked) {
-        return Ok(Target {
-            name: asked.to_owned(),
-            service: service.clone(),
-            at: key.span,
-            base_only: false,
-        });
-    }
-    let known = [names(), bases()].concat();
-    Err(Diagnostic::error(format!(
-        "there is no service `{asked}` in `{}`",
-        loaded.file.name()
-    ))
-    .maybe_help(did_you_mean(asked, known.iter().map(String::as_str)))
-    .help(format!("known: {}", listed()))
-    .into())
-}
-
-/// The platforms asked for, else the manifest's, else the engine's own.
-fn platforms(engine: &Engine, manifest: &Manifest, options: &Options) -> Result<Vec<Platform>, Failure> {
-    let mut platforms = options.platforms.clone();
-    if platforms.is_empty() {
-        let named = items(manifest.platforms.as_ref())
-            .iter()
-            .filter_map(|text| text.parse::<Platform>().ok());
-        platforms = named.collect();
-    }
-    if platforms.is_empty() {
-        let own = engine.platforms.first().cloned();
-        platforms.push(own.ok_or_else(|| Failure::Internal("the engine names no platform".to_owned()))?);
-    }
-    platforms.sort();
-    platforms.dedup();
-    if options.multi_platform == Some(false) && platforms.len() > 1 {
-        return Err(
-            Diagnostic::error("several platforms were asked for, and `multi-platform` is off").into(),
-        );
-    }
-    Ok(platforms)
-}
-
 /// The tree that holds `unwheel`.
 fn tools(request: &Request) -> Result<State, Failure> {
     match &request.tools {
@@ -153,13 +58,6 @@ fn tools(request: &Request) -> Result<State, Failure> {
             "this request came without the tools that unpack wheels".to_owned(),
         )),
     }
-}
-
-/// One platform's part of the result.
-struct Built {
-    result: Ref,
-    config: Vec<u8>,
-    base_config: Vec<u8>,
 }
 
 struct Build<'a> {
@@ -377,80 +275,4 @@ fn indexes(manifest: &Manifest) -> Vec<(String, String, bool)> {
         (index.name.value.clone(), index.url.value.clone(), default)
     })
     .collect()
-}
-
-/// Seconds since 1970 in RFC 3339.
-fn rfc3339(seconds: i64) -> String {
-    // Civil date from a day number: eras of 400 years, years that begin in March.
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let (era, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (year, day) = (year + era * 400, day - (153 * month + 2) / 5 + 1);
-    let (year, month) = if month < 10 {
-        (year, month + 3)
-    } else {
-        (year + 1, month - 9)
-    };
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        rest / 3_600,
-        rest % 3_600 / 60,
-        rest % 60
-    )
-}
-
-fn outcome(options: &Options, platforms: &[Platform], built: Vec<Built>) -> Outcome {
-    let many = built.len() > 1 || options.multi_platform == Some(true);
-    let mut metadata = BTreeMap::new();
-    let mut refs = BTreeMap::new();
-    let mut listed = Vec::new();
-    for (platform, built) in platforms.iter().zip(built) {
-        let id = platform.to_string();
-        let suffix = if many { format!("/{id}") } else { String::new() };
-        metadata.insert(format!("containerimage.config{suffix}"), built.config);
-        metadata.insert(format!("containerimage.base.config{suffix}"), built.base_config);
-        if let Some(epoch) = options.build_arg("SOURCE_DATE_EPOCH") {
-            metadata.insert(format!("source.date.epoch{suffix}"), epoch.as_bytes().to_vec());
-        }
-        listed.push(json!({"ID": id, "Platform": oci(platform)}));
-        refs.insert(id, built.result);
-    }
-    metadata.insert(
-        "refs.platforms".to_owned(),
-        json!({"Platforms": listed}).to_string().into_bytes(),
-    );
-    let refs = match refs.pop_first() {
-        Some((_, one)) if !many => Refs::One(one),
-        Some((id, one)) => {
-            refs.insert(id, one);
-            Refs::Many(refs)
-        }
-        None => Refs::None,
-    };
-    Outcome { refs, metadata }
-}
-
-/// A platform as OCI writes it.
-fn oci(platform: &Platform) -> serde_json::Value {
-    let mut value = json!({"architecture": platform.architecture, "os": platform.os});
-    if !platform.variant.is_empty() {
-        value["variant"] = json!(platform.variant);
-    }
-    value
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rfc3339;
-
-    #[test]
-    fn times_are_written_in_utc() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(951_782_399), "2000-02-28T23:59:59Z");
-        assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(rfc3339(1_767_225_599), "2025-12-31T23:59:59Z");
-    }
 }

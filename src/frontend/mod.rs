@@ -10,8 +10,10 @@ mod failure;
 mod load;
 mod lock;
 mod options;
+mod outcome;
 mod project;
 mod requests;
+mod target;
 
 pub use failure::Failure;
 pub(crate) use load::no_manifest;

@@ -104,7 +104,7 @@ fn outline(loaded: &load::Loaded, options: &Options) -> Result<Answer, Failure> 
         Some(name) => name.clone(),
         None => default_target(&loaded.manifest),
     };
-    super::build::target(loaded, options.target.as_deref())?;
+    super::target::target(loaded, options.target.as_deref())?;
     let args = [
         ("SOURCE_DATE_EPOCH", "time of the image in seconds since 1970"),
         (

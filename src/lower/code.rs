@@ -21,7 +21,7 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
         } else {
             format!("/{}", code.from)
         };
-        op = op.copy(
+        op = folder_of(op, &code.to).copy(
             Copy::from(&source, from, &code.to)
                 .dir_contents()
                 .create_dest_path()
@@ -42,15 +42,18 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
                 (fetched, "/file".to_owned())
             }
         };
-        op = op.copy(
-            Copy::from(&state, from, &file.to)
-                .create_dest_path()
-                .chown(0, 0)
-                .mode(file.mode.0),
-        );
+        op = folder_of(op, &file.to).copy(Copy::from(&state, from, &file.to).chown(0, 0).mode(file.mode.0));
     }
     let at = plan.code.first().map_or(plan.at, |code| code.at);
     Some(cx.file_op(op, format!("[{}] code", plan.service), at))
+}
+
+/// Makes the folder that a path is in. A copy would give a folder that it has to make the permissions of the file.
+fn folder_of(op: FileOp, path: &str) -> FileOp {
+    match path.trim_end_matches('/').rsplit_once('/') {
+        Some((folder, _)) if !folder.is_empty() => op.mkdir(folder, 0o755, true, None),
+        _ => op,
+    }
 }
 
 /// The paths of the repository that a service's image holds.

@@ -155,3 +155,23 @@ fn a_second_build_runs_nothing() {
         .collect::<Vec<_>>();
     assert!(ran.is_empty(), "{ran:?}");
 }
+
+#[test]
+fn a_wheel_from_source_and_single_files() {
+    let Some(engines) = engines() else { return };
+    let (project, image) = (Project::new(), engines.image("source"));
+    let wheels =
+        "    wheels: {MarkupSafe: {source: true, build_packages: [gcc, libc6-dev, libpython3-dev]}}\n";
+    let files = "    files: [{source: secret.txt, target: /opt/data/own.txt, mode: \"0600\"}]\n";
+    project.edit("    code: [app]\n", &format!("{wheels}{files}    code: [app]\n"));
+    let output = format!("--output=type=image,name={image},push=true");
+    engines.buildctl(project.path(), "api", &[&output]).ok();
+    let host = &engines.docker_graph;
+    engines.docker(host, &["pull", &image]).ok();
+    assert_eq!(engines.answer(host, &image, "/"), ANSWER);
+    let look = "stat -c '%a %U' /opt/data /opt/data/own.txt; command -v gcc || echo no compiler";
+    let seen = engines
+        .docker(host, &["run", "--rm", "-u", "0", &image, "sh", "-c", look])
+        .ok();
+    assert_eq!(seen.trim(), "755 root\n600 root\nno compiler");
+}

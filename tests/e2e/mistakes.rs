@@ -1,5 +1,8 @@
 //! Mistakes as a user meets them through each door: the manifest is underlined.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use crate::engine::engines;
 use crate::project::Project;
 
@@ -87,4 +90,80 @@ fn the_command_checks_without_an_engine() {
         "{}",
         said.text
     );
+}
+
+/// A server that gives every path the same bytes, for as long as the test runs.
+fn serve(bytes: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("its number").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                bytes.len()
+            );
+            let _ = stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(bytes));
+        }
+    });
+    port
+}
+
+#[test]
+fn files_that_are_not_what_the_lock_says_never_get_in() {
+    let Some(engines) = engines() else { return };
+    let project = Project::new();
+    let port = serve(b"not a wheel");
+    project.edit("requirements: [requirements.txt]", "lock: pylock.toml");
+    let lock = |sha256: &str| {
+        format!(
+            "lock-version = \"1.0\"\n[[packages]]\nname = \"idna\"\nversion = \"3.10\"\nwheels = [{{ url = \
+             \"http://127.0.0.1:{port}/idna-3.10-py3-none-any.whl\", hashes = {{ sha256 = \"{sha256}\" }} }}]\n"
+        )
+    };
+
+    project.write("pylock.toml", &lock(&"0".repeat(64)));
+    let text = engines
+        .buildctl(project.path(), "api", &["--output=type=tar,dest=/dev/null"])
+        .fails();
+    assert!(
+        text.contains("digest mismatch") && text.contains("idna-3.10-py3-none-any.whl"),
+        "{text}"
+    );
+    assert!(text.contains("wheelwright.yaml:7"), "{text}");
+
+    // The digest of what the server gives: it is fetched, and found not to be a wheel.
+    project.write("pylock.toml", &lock(&sha256(b"not a wheel")));
+    let text = engines
+        .buildctl(project.path(), "api", &["--output=type=tar,dest=/dev/null"])
+        .fails();
+    assert!(text.contains("unwheel: idna-3.10-py3-none-any.whl"), "{text}");
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = buildkit_llb::digest_of(bytes);
+    digest.trim_start_matches("sha256:").to_owned()
+}
+
+#[test]
+fn a_lock_without_a_wheel_for_the_platform_says_what_it_has() {
+    let Some(engines) = engines() else { return };
+    let project = Project::new();
+    project.edit("requirements: [requirements.txt]", "lock: pylock.toml");
+    let lock = format!(
+        "lock-version = \"1.0\"\n[[packages]]\nname = \"odd\"\nversion = \"1\"\nwheels = [{{ url = \
+         \"https://files.example/odd-1-cp312-cp312-win_amd64.whl\", hashes = {{ sha256 = \"{}\" }} }}]\n",
+        "0".repeat(64)
+    );
+    project.write("pylock.toml", &lock);
+    let text = engines.buildctl(project.path(), "api", &[]).fails();
+    assert!(
+        text.contains("`odd 1` has no wheel for linux/amd64") && text.contains("cp312-cp312-win_amd64"),
+        "{text}"
+    );
+    assert!(text.contains("pylock.toml:3"), "{text}");
 }

@@ -6,48 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use buildkit_proto::pb;
-use wheelwright::bridge::{Engine, Recording};
+use wheelwright::bridge::Recording;
 use wheelwright::frontend::{self, Failure, Request, Tools};
-
-/// Capabilities of BuildKit 0.32 that graphs here use.
-const CAPS: [&str; 36] = [
-    "constraints",
-    "diffop",
-    "exec.cgroup",
-    "exec.meta.base",
-    "exec.meta.network",
-    "exec.meta.proxyenv",
-    "exec.meta.setsdefaultpath",
-    "exec.mount.bind",
-    "exec.mount.bind.readwrite-nooutput",
-    "exec.mount.cache",
-    "exec.mount.cache.sharing",
-    "exec.mount.selector",
-    "exec.mount.tmpfs",
-    "exec.mount.tmpfs.size",
-    "file.base",
-    "file.copy.includeexcludepatterns",
-    "file.symlink.create",
-    "mergeop",
-    "meta.description",
-    "meta.exportcache",
-    "meta.ignorecache",
-    "platform",
-    "source.git",
-    "source.git.fullurl",
-    "source.http",
-    "source.http.checksum",
-    "source.http.perm",
-    "source.image",
-    "source.image.resolvemode",
-    "source.local",
-    "source.local.differ",
-    "source.local.excludepatterns",
-    "source.local.followpaths",
-    "source.local.includepatterns",
-    "source.local.sessionid",
-    "source.local.sharedkeyhint",
-];
 
 /// What the stand-in for the base image says of its Python.
 const INTERPRETER: &str = r#"{"version": "3.11.7", "implementation": "cpython", "executable": "/usr/local/bin/python3.11", "libc": "glibc 2.36", "machine": "x86_64"}"#;
@@ -67,16 +27,11 @@ pub(crate) fn engine(folder: &Path, without: &[&str]) -> Recording {
     add("/pylock.toml", &lock());
     add("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
     add("/etc/group", "root:x:0:\n");
-    let caps = CAPS
-        .iter()
-        .filter(|cap| !without.contains(cap))
-        .map(|cap| (*cap).to_owned());
-    let mut recording = Recording::default();
-    recording.engine = Engine {
-        llb_caps: caps.collect(),
-        platforms: vec!["linux/amd64".parse().expect("a platform")],
-        ..Engine::default()
-    };
+    let mut recording = Recording::capable();
+    recording
+        .engine
+        .llb_caps
+        .retain(|cap| !without.contains(&cap.as_str()));
     recording.image_config = IMAGE.as_bytes().to_vec();
     recording.files = files;
     recording

@@ -62,10 +62,20 @@ fn compare(definition: &Definition, want: &Golden) -> Result<(), String> {
     equal(
         "source",
         &got.source.as_ref().map_or(Value::Null, source),
-        &want.source,
+        &with_places_only(&want.source),
     )?;
     let digest = digest_of(ops.last().map_or(&[], Vec::as_slice));
     equal("digest", &json!(definition.digest()), &json!(digest))
+}
+
+/// Go names every operation among the locations, also those that have none. Here those are left out: `prost` would
+/// write them without a value, which the daemon reads as a nil pointer.
+fn with_places_only(source: &Value) -> Value {
+    let mut source = source.clone();
+    if let Some(locations) = source.get_mut("locations").and_then(Value::as_object_mut) {
+        locations.retain(|_, places| places.as_array().is_some_and(|places| !places.is_empty()));
+    }
+    source
 }
 
 fn equal(what: &str, got: &Value, want: &Value) -> Result<(), String> {
