@@ -111,7 +111,8 @@ fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
     }
 }
 
-/// A file by digest: the engine needs no network to know whether it has it.
+/// A file by digest: the engine needs no network to know whether it has it. Each is a step of its own in the progress:
+/// in a group, a file with another digest would fail without its name.
 fn fetch(file: &Locked, at: Span, cx: &Context) -> State {
     Source::http(&file.url)
         .checksum(file.sha256.to_string())
@@ -119,7 +120,6 @@ fn fetch(file: &Locked, at: Span, cx: &Context) -> State {
         .perm(0o644)
         .name(format!("[wheels] {}", file.filename))
         .location(&cx.sources, cx.ranges(at))
-        .progress_group("wheelwright-downloads", "[wheels] download", true)
         .build()
 }
 
