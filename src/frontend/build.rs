@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use super::load::{self, Loaded};
 use super::outcome::{Built, outcome, rfc3339};
 use super::target::{Target, platforms, target};
-use super::{Failure, Options, Request, Tools, base, lock};
+use super::{Failure, Options, Project, Request, Tools, base, lock};
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Ref};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::layers::{GraphProvider, find};
@@ -77,7 +77,10 @@ impl Build<'_> {
             platform: platform.clone(),
             mode: self.options.resolve_mode,
         };
-        let image = base::image(self.bridge, &query, &self.loaded.file, stand.image_at).await?;
+        let (image, project) = futures_util::try_join!(
+            base::image(self.bridge, &query, &self.loaded.file, stand.image_at),
+            load::project(self.bridge, self.loaded, &self.target.service),
+        )?;
         let cx = self.context(platform, &image.reference, base::environment(&image.config));
         let (plan, definition) = if self.target.base_only {
             let plan = self.plan(
@@ -90,7 +93,7 @@ impl Build<'_> {
             let definition = lower::marshal(&lower::rootfs(&plan, &cx));
             (plan, definition)
         } else {
-            self.service(&cx).await?
+            self.service(&cx, &project).await?
         };
         let result = self.solve(&definition).await?;
         let created = self
@@ -131,7 +134,7 @@ impl Build<'_> {
         named.unwrap_or(PythonMinor { major: 3, minor: 11 })
     }
 
-    async fn service(&self, cx: &Context) -> Result<(Plan, Definition), Failure> {
+    async fn service(&self, cx: &Context, project: &Project) -> Result<(Plan, Definition), Failure> {
         let caches = &self.options.cache_imports;
         let rootfs = lower::stand_rootfs(&self.stand(), &self.target.name, cx);
         let asked = lower::stand_rootfs(&self.stand(), &self.target.name, &cx.on_build_platform());
@@ -143,24 +146,23 @@ impl Build<'_> {
             .as_ref()
             .map(|python| python.value.to_string())
             .unwrap_or_default();
-        let (project, interpreter, accounts) = futures_util::try_join!(
-            load::project(self.bridge, self.loaded, &self.target.service),
+        let (interpreter, accounts, ()) = futures_util::try_join!(
             base::interpreter(self.bridge, cx, rootfs.clone(), &wanted, at, caches),
             self.accounts(&rootfs),
+            self.code_is_there(cx),
         )?;
         let named = (self.target.name.as_str(), &self.target.service);
         let packages = lock::packages(
             self.bridge,
             self.loaded,
             named,
-            &project,
+            project,
             &interpreter,
             (cx, asked),
             caches,
         )
         .await?;
         let plan = self.plan(cx, &interpreter, &accounts, &project.requirements, packages)?;
-        self.code_is_there(&plan, cx).await?;
         let found = find(&[&GraphProvider], &plan.layers).await;
         let definition = lower::marshal(&lower::image(&plan, &found, cx));
         Ok((plan, definition))
@@ -200,20 +202,17 @@ impl Build<'_> {
     }
 
     /// Listed paths that are not there are told before anything is copied, all of them.
-    async fn code_is_there(&self, plan: &Plan, cx: &Context) -> Result<(), Failure> {
-        let paths = lower::context_paths(plan);
+    async fn code_is_there(&self, cx: &Context) -> Result<(), Failure> {
+        let code = plan::code(&self.target.service);
+        let paths = lower::context_paths(&code, &plan::files(&self.target.service));
         if paths.is_empty() {
             return Ok(());
         }
-        let source = lower::context_source(cx, &plan.service, &paths);
+        let source = lower::context_source(cx, &self.target.name, &paths);
         let absent = load::absent(self.bridge, &source, &paths).await?;
         let place = |path| {
-            let code = plan
-                .code
-                .iter()
-                .find(|code| code.from == path)
-                .map(|code| code.at);
-            code.unwrap_or(self.target.at)
+            let listed = code.iter().find(|code| code.from == path);
+            listed.map_or(self.target.at, |code| code.at)
         };
         let mistakes = absent.into_iter().map(|path| {
             Diagnostic::error(format!("`{path}` is not in the repository"))

@@ -33,7 +33,10 @@ pub(super) async fn manifest(
 ) -> Result<Loaded, Failure> {
     let inputs = inputs(bridge).await?;
     let remote = options.remote_context.as_deref().map(remote).transpose()?;
-    let (file, digest) = manifest_file(bridge, request, options, &inputs, remote.as_ref()).await?;
+    let ((file, digest), context) = futures_util::try_join!(
+        manifest_file(bridge, request, options, &inputs, remote.as_ref()),
+        context(bridge, request, options, &inputs, remote.clone()),
+    )?;
     let (manifest, warnings) = manifest::parse(&file)?;
     let sources = SourceMap::new(
         file.name(),
@@ -43,7 +46,6 @@ pub(super) async fn manifest(
     for warning in warnings.iter() {
         bridge.warn(wire_warning(warning, &digest)).await?;
     }
-    let context = context(bridge, request, options, &inputs, remote).await?;
     Ok(Loaded {
         file,
         sources,

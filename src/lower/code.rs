@@ -4,14 +4,14 @@ use buildkit_llb::{Copy, Differ, FileOp, Source, State};
 
 use super::context::{Context, EPOCH_NANOS, LocalContext};
 use crate::manifest::ProjectPath;
-use crate::plan::{FileFrom, Plan};
+use crate::plan::{CodePlan, FileFrom, FilePlan, Plan};
 
 /// Adds code and files to a tree; nothing when the service has neither.
 pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
     if plan.code.is_empty() && plan.files.is_empty() && plan.image.working_dir == "/" {
         return None;
     }
-    let source = context_source(cx, &plan.service, &paths(plan));
+    let source = context_source(cx, &plan.service, &paths(&plan.code, &plan.files));
     let mut op = FileOp::on(on)
         .timestamp(EPOCH_NANOS)
         .mkdir(&plan.image.working_dir, 0o755, true, None);
@@ -57,16 +57,12 @@ fn folder_of(op: FileOp, path: &str) -> FileOp {
 }
 
 /// The paths of the repository that a service's image holds.
-pub fn paths(plan: &Plan) -> Vec<ProjectPath> {
-    let files = plan.files.iter().filter_map(|file| match &file.from {
+pub fn paths(code: &[CodePlan], files: &[FilePlan]) -> Vec<ProjectPath> {
+    let files = files.iter().filter_map(|file| match &file.from {
         FileFrom::Path(path) => Some(path.clone()),
         FileFrom::Url { .. } => None,
     });
-    plan.code
-        .iter()
-        .map(|code| code.from.clone())
-        .chain(files)
-        .collect()
+    code.iter().map(|code| code.from.clone()).chain(files).collect()
 }
 
 /// The repository narrowed to the paths of a service.

@@ -166,7 +166,8 @@ fn build_plan(pick: &Pick, base: Option<&Base>, service: &Service) -> Option<Bui
     })
 }
 
-fn code(service: &Service) -> Vec<CodePlan> {
+/// The paths of the repository that a service lists, and where they go.
+pub fn code(service: &Service) -> Vec<CodePlan> {
     let folder = service.working_dir().trim_end_matches('/');
     items(service.code.as_ref())
         .iter()
@@ -182,7 +183,8 @@ fn code(service: &Service) -> Vec<CodePlan> {
         .collect()
 }
 
-fn files(service: &Service) -> Vec<FilePlan> {
+/// The single files that a service lists.
+pub fn files(service: &Service) -> Vec<FilePlan> {
     service
         .files
         .iter()

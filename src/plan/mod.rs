@@ -10,7 +10,7 @@ mod show;
 
 pub use account::{Account, Accounts};
 pub use image::{Health, ImageSettings};
-pub use make::{Inputs, make, stand};
+pub use make::{Inputs, code, files, make, stand};
 pub use show::tree;
 
 use serde::Serialize;
