@@ -6,7 +6,7 @@ use buildkit_proto::errdefs::{self, Detail as _};
 use buildkit_proto::rpc;
 
 use crate::bridge::BridgeError;
-use crate::diag::{Diagnostic, Diagnostics, Severity};
+use crate::diag::{Diagnostic, Diagnostics, Severity, SourceFile, Span};
 
 /// gRPC codes.
 const UNKNOWN: i32 = 2;
@@ -91,6 +91,23 @@ fn summary(mistakes: &Diagnostics) -> String {
 /// The place of a diagnostic as BuildKit's typed detail.
 fn source(diagnostic: &Diagnostic) -> Option<prost_types::Any> {
     let (file, span) = diagnostic.place.as_ref()?;
+    let info = errdefs::SourceInfo {
+        filename: file.name().to_owned(),
+        data: file.text().as_bytes().to_vec(),
+        definition: None,
+        language: language(file.name()).to_owned(),
+    };
+    Some(
+        errdefs::Source {
+            info: Some(info),
+            ranges: vec![range(file, *span)],
+        }
+        .to_any(),
+    )
+}
+
+/// A place in a file as BuildKit counts: lines and characters from 1.
+pub(super) fn range(file: &SourceFile, span: Span) -> errdefs::Range {
     let position = |offset| {
         let at = file.position(offset);
         let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
@@ -99,23 +116,10 @@ fn source(diagnostic: &Diagnostic) -> Option<prost_types::Any> {
             character: number(at.column),
         }
     };
-    let info = errdefs::SourceInfo {
-        filename: file.name().to_owned(),
-        data: file.text().as_bytes().to_vec(),
-        definition: None,
-        language: language(file.name()).to_owned(),
-    };
-    let range = errdefs::Range {
+    errdefs::Range {
         start: position(span.start),
         end: position(span.end),
-    };
-    Some(
-        errdefs::Source {
-            info: Some(info),
-            ranges: vec![range],
-        }
-        .to_any(),
-    )
+    }
 }
 
 /// A file's language by linguist's name.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use buildkit_llb::{Copy, Differ, FileOp, Source, SourceMap, State};
 use futures_util::future::try_join_all;
 
-use super::failure::language;
+use super::failure::{language, range};
 use super::project::{Files, Project};
 use super::{Failure, Options, Request};
 use crate::bridge::{Bridge, Ref, Warning};
@@ -289,20 +289,6 @@ pub(super) async fn absent(
 
 fn wire_warning(diagnostic: &Diagnostic, digest: &str) -> Warning {
     let place = diagnostic.place.as_ref();
-    let range = place.map(|(file, span)| {
-        let position = |offset| {
-            let at = file.position(offset);
-            let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
-            Some(buildkit_proto::pb::Position {
-                line: number(at.line),
-                character: number(at.column),
-            })
-        };
-        buildkit_proto::pb::Range {
-            start: position(span.start),
-            end: position(span.end),
-        }
-    });
     Warning {
         digest: digest.to_owned(),
         short: diagnostic.summary(),
@@ -313,7 +299,10 @@ fn wire_warning(diagnostic: &Diagnostic, digest: &str) -> Warning {
             language: language(file.name()).to_owned(),
             ..Default::default()
         }),
-        ranges: range.into_iter().collect(),
+        ranges: place
+            .map(|(file, span)| range(file, *span).into())
+            .into_iter()
+            .collect(),
     }
 }
 
