@@ -163,8 +163,8 @@ impl Build<'_> {
         )
         .await?;
         let plan = self.plan(cx, &interpreter, &accounts, &project.requirements, packages)?;
-        let found = find(&[&GraphProvider], &plan.layers).await;
-        let definition = lower::marshal(&lower::image(&plan, &found, cx));
+        let founds = find(&[&GraphProvider], &plan.wanted()).await?;
+        let definition = lower::marshal(&lower::image(&plan, &founds.found, cx));
         Ok((plan, definition))
     }
 

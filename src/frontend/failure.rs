@@ -7,6 +7,7 @@ use buildkit_proto::rpc;
 
 use crate::bridge::BridgeError;
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceFile, Span};
+use crate::layers::Mismatch;
 
 /// gRPC codes.
 const UNKNOWN: i32 = 2;
@@ -42,6 +43,12 @@ impl From<Diagnostics> for Failure {
 impl From<Diagnostic> for Failure {
     fn from(mistake: Diagnostic) -> Self {
         Self::Mistakes(mistake.into())
+    }
+}
+
+impl From<Mismatch> for Failure {
+    fn from(mismatch: Mismatch) -> Self {
+        Diagnostic::error(mismatch.to_string()).into()
     }
 }
 

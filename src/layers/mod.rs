@@ -5,11 +5,15 @@
 
 mod group;
 mod key;
+pub mod oci;
 mod provider;
+mod wanted;
 
 pub use group::{Budget, group};
 pub use key::{LAYOUT, LayerKey};
-pub use provider::{Found, GraphProvider, Provider, find};
+pub use oci::{Format, LayerRecord};
+pub use provider::{Answer, Found, Founds, GraphProvider, Mismatch, Provider, find};
+pub use wanted::Wanted;
 
 use serde::Serialize;
 

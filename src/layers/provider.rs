@@ -1,11 +1,12 @@
 //! Who already has a wheel layer.
 //!
-//! Three are asked in turn: the wheel store, the session, and the graph, which can always make it. The first two
-//! have their place here and are not written yet.
+//! Providers are asked in turn: the wheel store, the session, and the graph, which can always make it. A provider that
+//! cannot be asked says so once and the next one goes on; one that has something else under a layer's name ends the
+//! build, since nobody can say what that is.
 
 use async_trait::async_trait;
 
-use super::WheelLayer;
+use super::Wanted;
 
 /// Where a layer comes from, as the graph will refer to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,14 +27,35 @@ pub enum Found {
     Unpack,
 }
 
+/// What a provider answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// For each layer asked for where it is, or nothing when this provider does not have it.
+    pub found: Vec<Option<Found>>,
+    /// What the user should know, such as that it could not be asked; a line each.
+    pub notes: Vec<String>,
+}
+
+/// A provider has something else under the name of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {provider}'s layer of {layer} is not what it says: {reason}")]
+pub struct Mismatch {
+    /// Who has it.
+    pub provider: &'static str,
+    /// The layer, in a few words.
+    pub layer: String,
+    /// What was found and what was expected.
+    pub reason: String,
+}
+
 /// One who may have wheel layers.
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// Its name in messages.
     fn name(&self) -> &'static str;
 
-    /// For each layer where it is, or nothing when this provider does not have it.
-    async fn find(&self, layers: &[WheelLayer]) -> Vec<Option<Found>>;
+    /// Where each of the layers is; all are asked for at once so that they can be looked up side by side.
+    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, Mismatch>;
 }
 
 /// The graph: makes any layer from its wheels.
@@ -46,31 +68,44 @@ impl Provider for GraphProvider {
         "graph"
     }
 
-    async fn find(&self, layers: &[WheelLayer]) -> Vec<Option<Found>> {
-        layers.iter().map(|_| Some(Found::Unpack)).collect()
+    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, Mismatch> {
+        Ok(Answer {
+            found: vec![Some(Found::Unpack); wanted.len()],
+            notes: Vec::new(),
+        })
     }
 }
 
+/// Where all layers of a plan come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Founds {
+    /// One for each layer.
+    pub found: Vec<Found>,
+    /// What the providers want the user to know.
+    pub notes: Vec<String>,
+}
+
 /// Asks the providers in turn; what nobody has is unpacked in the graph.
-pub async fn find(providers: &[&dyn Provider], layers: &[WheelLayer]) -> Vec<Found> {
-    let mut found: Vec<Option<Found>> = vec![None; layers.len()];
+pub async fn find(providers: &[&dyn Provider], wanted: &[Wanted<'_>]) -> Result<Founds, Mismatch> {
+    let mut found: Vec<Option<Found>> = vec![None; wanted.len()];
+    let mut notes = Vec::new();
     for provider in providers {
-        let missing = (0..layers.len())
+        let missing = (0..wanted.len())
             .filter(|index| found[*index].is_none())
             .collect::<Vec<_>>();
         if missing.is_empty() {
             break;
         }
-        let asked = missing
-            .iter()
-            .map(|index| layers[*index].clone())
-            .collect::<Vec<_>>();
-        for (index, answer) in missing.into_iter().zip(provider.find(&asked).await) {
-            found[index] = answer;
+        let asked = missing.iter().map(|index| wanted[*index]).collect::<Vec<_>>();
+        let answer = provider.find(&asked).await?;
+        notes.extend(answer.notes);
+        for (index, one) in missing.into_iter().zip(answer.found) {
+            found[index] = one;
         }
     }
-    found
+    let found = found
         .into_iter()
         .map(|answer| answer.unwrap_or(Found::Unpack))
-        .collect()
+        .collect();
+    Ok(Founds { found, notes })
 }

@@ -6,7 +6,7 @@ use super::base;
 use super::context::{Context, EPOCH};
 use super::resolve::{uv, with_uv_environment};
 use crate::diag::Span;
-use crate::layers::{Found, Reason, WheelLayer};
+use crate::layers::{Found, Wanted, WheelLayer};
 use crate::plan::Plan;
 use crate::python::Artifact;
 use crate::python::choose::Locked;
@@ -16,17 +16,15 @@ const UNWHEEL: &str = "/run/wheelwright/unwheel";
 
 /// The plan's wheel layers, each a tree of its own.
 pub(super) fn layers(plan: &Plan, found: &[Found], cx: &Context) -> Vec<State> {
-    plan.layers
-        .iter()
-        .zip(found)
-        .map(|(layer, found)| one(plan, layer, found, cx))
-        .collect()
+    let wanted = plan.wanted();
+    let layers = wanted.iter().zip(found);
+    layers.map(|(layer, found)| one(plan, layer, found, cx)).collect()
 }
 
-fn one(plan: &Plan, layer: &WheelLayer, found: &Found, cx: &Context) -> State {
-    let name = name(plan, layer);
+fn one(plan: &Plan, wanted: &Wanted<'_>, found: &Found, cx: &Context) -> State {
+    let name = format!("[wheels] {}", wanted.title());
     match found {
-        Found::Unpack => unpack(plan, layer, cx, name),
+        Found::Unpack => unpack(plan, wanted.layer, cx, name),
         Found::Image { reference } => Source::image(reference)
             .platform(cx.platform.clone())
             .name(name)
@@ -37,23 +35,6 @@ fn one(plan: &Plan, layer: &WheelLayer, found: &Found, cx: &Context) -> State {
             .platform(cx.platform.clone())
             .name(name)
             .build(),
-    }
-}
-
-fn name(plan: &Plan, layer: &WheelLayer) -> String {
-    let first = layer.packages.first().map(|index| &plan.packages[*index]);
-    match (layer.reason, first) {
-        (Reason::Heavy, Some(pick)) => format!("[wheels] {} {}", pick.name, pick.version),
-        (Reason::Light { .. }, Some(pick)) if layer.packages.len() == 1 => {
-            format!("[wheels] {} {}", pick.name, pick.version)
-        }
-        _ => {
-            let names = layer
-                .packages
-                .iter()
-                .map(|index| plan.packages[*index].name.as_str());
-            format!("[wheels] {}", names.collect::<Vec<_>>().join(" "))
-        }
     }
 }
 

@@ -16,7 +16,7 @@ pub use show::tree;
 use serde::Serialize;
 
 use crate::diag::Span;
-use crate::layers::WheelLayer;
+use crate::layers::{Wanted, WheelLayer};
 use crate::manifest::{Mode, ProjectPath, Sha256};
 use crate::python::{Interpreter, Pick};
 
@@ -60,6 +60,20 @@ pub struct Plan {
     /// Where the service is declared.
     #[serde(skip)]
     pub at: Span,
+}
+
+impl Plan {
+    /// The wheel layers with what they are made of.
+    pub fn wanted(&self) -> Vec<Wanted<'_>> {
+        let wanted = |layer| Wanted {
+            layer,
+            picks: &self.packages,
+            venv: &self.venv,
+            minor: self.interpreter.minor,
+            platform: &self.platform,
+        };
+        self.layers.iter().map(wanted).collect()
+    }
 }
 
 /// The base stage of a service.

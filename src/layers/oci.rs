@@ -1,0 +1,399 @@
+//! A wheel layer as an image: one layer, a config and a manifest, the same bytes wherever they are made.
+//!
+//! A store and a session hand layers to an engine in this form, and a lock may record the manifest's digest, so the
+//! documents hold what the layer is and nothing of who made it when. They are written here, not by a JSON library's
+//! idea of a map: fields in a fixed order, no spaces.
+//!
+//! The config's platform is `unknown/unknown`, as BuildKit's own attestation manifests have it. A layer of pure
+//! wheels fits every architecture and is one image for all of them; engines look at the platform when they choose
+//! from an index, not when they are given a manifest by digest (seen on BuildKit 0.32 and Docker 28.5), and a
+//! runtime that is asked to run such an image says no, as it should.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::key::hex;
+use super::wanted::title;
+use super::{LAYOUT, LayerKey, Wanted};
+
+/// Media type of the manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of the config.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
+/// Label of the config and annotation of the manifest that hold the layer's key.
+pub const KEY: &str = "io.wheelwright.layer.key";
+
+/// How a layer's bytes are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Gzip members: every engine takes it, and wheels need not be compressed again.
+    #[default]
+    Gzip,
+    /// Zstandard: smaller and quicker to unpack, slower to make.
+    Zstd,
+    /// Gzip with a table of contents, for the stargz snapshotter; every engine takes it as gzip.
+    Estargz,
+}
+
+impl Format {
+    /// All formats, the default first.
+    pub const ALL: [Self; 3] = [Self::Gzip, Self::Zstd, Self::Estargz];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Estargz => "estargz",
+        }
+    }
+
+    /// The media type of such a layer.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Gzip | Self::Estargz => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Self::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        }
+    }
+}
+
+/// What is known of a layer that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    /// What it is made of.
+    pub key: LayerKey,
+    /// How it is packed.
+    pub format: Format,
+    /// Digest of the packed bytes, `sha256:…`.
+    pub digest: String,
+    /// Digest of the tar, `sha256:…`.
+    pub diff_id: String,
+    /// Packed bytes.
+    pub size: u64,
+    /// Bytes of the tar.
+    pub unpacked: u64,
+    /// Digest of an estargz layer's table of contents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toc_digest: Option<String>,
+}
+
+/// What is in a layer, for people and registries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// Its wheels, sorted by name.
+    pub wheels: Vec<Wheel>,
+    /// Path of the venv.
+    pub venv: String,
+    /// The interpreter's minor version.
+    pub python: String,
+}
+
+/// One wheel of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wheel {
+    /// Package.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Digest of the file in hex.
+    pub sha256: String,
+    /// Licence as the wheel's metadata has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+}
+
+impl Contents {
+    /// What a layer that is wanted holds, as far as the lock says.
+    pub fn of(wanted: &Wanted<'_>) -> Self {
+        let wheels = wanted.packages().map(|pick| Wheel {
+            name: pick.name.to_string(),
+            version: pick.version.clone(),
+            sha256: pick.artifact.file().sha256.hex().to_owned(),
+            license: None,
+        });
+        Self {
+            wheels: wheels.collect(),
+            venv: wanted.venv.to_owned(),
+            python: wanted.minor.to_string(),
+        }
+    }
+
+    /// `numpy 2.4.0`, or all names where there are several.
+    pub fn title(&self) -> String {
+        let wheels = self.wheels.iter();
+        title(wheels.map(|wheel| (wheel.name.as_str(), wheel.version.as_str())))
+    }
+}
+
+/// A document of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// `sha256:…` of its bytes.
+    pub digest: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// An image of one layer, but for the layer's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerImage {
+    /// The config.
+    pub config: Document,
+    /// The manifest.
+    pub manifest: Document,
+}
+
+/// The image of a layer.
+pub fn image(record: &LayerRecord, contents: &Contents) -> LayerImage {
+    let config = document(CONFIG, &config(record, contents));
+    let manifest = document(MANIFEST, &manifest(record, contents, &config));
+    LayerImage { config, manifest }
+}
+
+#[derive(Serialize)]
+struct Config<'a> {
+    architecture: &'static str,
+    os: &'static str,
+    #[serde(rename = "config")]
+    settings: Settings<'a>,
+    rootfs: Rootfs<'a>,
+    history: [History; 1],
+}
+
+#[derive(Serialize)]
+struct Settings<'a> {
+    #[serde(rename = "Labels")]
+    labels: Labels<'a>,
+}
+
+#[derive(Serialize)]
+struct Labels<'a> {
+    #[serde(rename = "io.wheelwright.layer.key")]
+    key: &'a LayerKey,
+}
+
+#[derive(Serialize)]
+struct Rootfs<'a> {
+    r#type: &'static str,
+    diff_ids: [&'a str; 1],
+}
+
+#[derive(Serialize)]
+struct History {
+    created_by: String,
+}
+
+fn config<'a>(record: &'a LayerRecord, contents: &Contents) -> Config<'a> {
+    Config {
+        architecture: "unknown",
+        os: "unknown",
+        settings: Settings {
+            labels: Labels { key: &record.key },
+        },
+        rootfs: Rootfs {
+            r#type: "layers",
+            diff_ids: [&record.diff_id],
+        },
+        history: [History {
+            created_by: format!("[wheels] {}", contents.title()),
+        }],
+    }
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    #[serde(rename = "schemaVersion")]
+    schema_version: u32,
+    #[serde(rename = "mediaType")]
+    media_type: &'static str,
+    config: Descriptor<'a, ()>,
+    layers: [Descriptor<'a, Option<Stargz<'a>>>; 1],
+    annotations: Annotations<'a>,
+}
+
+#[derive(Serialize)]
+struct Descriptor<'a, A: Serialize + Empty> {
+    #[serde(rename = "mediaType")]
+    media_type: &'static str,
+    digest: &'a str,
+    size: u64,
+    #[serde(skip_serializing_if = "Empty::empty")]
+    annotations: A,
+}
+
+trait Empty {
+    fn empty(&self) -> bool;
+}
+
+impl Empty for () {
+    fn empty(&self) -> bool {
+        true
+    }
+}
+
+impl<T> Empty for Option<T> {
+    fn empty(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// What the stargz snapshotter asks for before it mounts a layer that it has not downloaded.
+#[derive(Serialize)]
+struct Stargz<'a> {
+    #[serde(rename = "containerd.io/snapshot/stargz/toc.digest")]
+    toc: &'a str,
+    #[serde(rename = "io.containers.estargz.uncompressed-size")]
+    unpacked: String,
+}
+
+/// Who made the image is told by the layout's version: two releases that lay wheels down alike make equal images.
+#[derive(Serialize)]
+struct Annotations<'a> {
+    #[serde(rename = "io.wheelwright.layer.key")]
+    key: &'a LayerKey,
+    #[serde(rename = "io.wheelwright.layer.python")]
+    python: &'a str,
+    #[serde(rename = "io.wheelwright.layer.tool")]
+    tool: String,
+    #[serde(rename = "io.wheelwright.layer.unpacked")]
+    unpacked: String,
+    #[serde(rename = "io.wheelwright.layer.venv")]
+    venv: &'a str,
+    #[serde(rename = "io.wheelwright.layer.wheels")]
+    wheels: String,
+    #[serde(
+        rename = "org.opencontainers.image.licenses",
+        skip_serializing_if = "Option::is_none"
+    )]
+    licenses: Option<String>,
+    #[serde(rename = "org.opencontainers.image.title")]
+    title: String,
+    #[serde(
+        rename = "org.opencontainers.image.version",
+        skip_serializing_if = "Option::is_none"
+    )]
+    version: Option<&'a str>,
+}
+
+fn manifest<'a>(record: &'a LayerRecord, contents: &'a Contents, config: &'a Document) -> Manifest<'a> {
+    let stargz = record.toc_digest.as_deref().map(|toc| Stargz {
+        toc,
+        unpacked: record.unpacked.to_string(),
+    });
+    let single = match contents.wheels.as_slice() {
+        [wheel] => Some(wheel),
+        _ => None,
+    };
+    Manifest {
+        schema_version: 2,
+        media_type: MANIFEST,
+        config: Descriptor {
+            media_type: CONFIG,
+            digest: &config.digest,
+            size: config.bytes.len() as u64,
+            annotations: (),
+        },
+        layers: [Descriptor {
+            media_type: record.format.media_type(),
+            digest: &record.digest,
+            size: record.size,
+            annotations: stargz,
+        }],
+        annotations: Annotations {
+            key: &record.key,
+            python: &contents.python,
+            tool: format!("wheelwright, layout {LAYOUT}"),
+            unpacked: record.unpacked.to_string(),
+            venv: &contents.venv,
+            wheels: String::from_utf8_lossy(&json(&contents.wheels)).into_owned(),
+            licenses: licenses(&contents.wheels),
+            title: contents.title(),
+            version: single.map(|wheel| wheel.version.as_str()),
+        },
+    }
+}
+
+/// All licences, each once.
+fn licenses(wheels: &[Wheel]) -> Option<String> {
+    let mut all = wheels
+        .iter()
+        .filter_map(|wheel| wheel.license.as_deref())
+        .collect::<Vec<_>>();
+    all.sort_unstable();
+    all.dedup();
+    Some(all.join(" AND ")).filter(|text| !text.is_empty())
+}
+
+fn document(media_type: &'static str, value: &impl Serialize) -> Document {
+    let bytes = json(value);
+    Document {
+        media_type,
+        digest: format!("sha256:{}", hex(&Sha256::digest(&bytes))),
+        bytes,
+    }
+}
+
+/// Structs of strings and numbers do not fail to be written.
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents() -> Contents {
+        Contents {
+            wheels: vec![Wheel {
+                name: "numpy".to_owned(),
+                version: "2.4.0".to_owned(),
+                sha256: "a".repeat(64),
+                license: Some("BSD-3-Clause".to_owned()),
+            }],
+            venv: "/opt/venv".to_owned(),
+            python: "3.11".to_owned(),
+        }
+    }
+
+    fn record(format: Format) -> LayerRecord {
+        LayerRecord {
+            key: LayerKey::new(["a"], "/opt/venv", "3.11"),
+            format,
+            digest: format!("sha256:{}", "1".repeat(64)),
+            diff_id: format!("sha256:{}", "2".repeat(64)),
+            size: 10,
+            unpacked: 20,
+            toc_digest: (format == Format::Estargz).then(|| format!("sha256:{}", "3".repeat(64))),
+        }
+    }
+
+    /// These bytes are in registries and locks: whoever changes them raises the layout's version.
+    #[test]
+    fn the_documents_are_stable_to_the_byte() {
+        let image = image(&record(Format::Gzip), &contents());
+        let text = |document: &Document| String::from_utf8(document.bytes.clone()).unwrap();
+        insta::assert_snapshot!(format!(
+            "{}\n{}\n\n{}\n{}",
+            image.config.digest,
+            text(&image.config),
+            image.manifest.digest,
+            text(&image.manifest)
+        ));
+    }
+
+    #[test]
+    fn estargz_layers_say_where_their_table_is() {
+        let image = image(&record(Format::Estargz), &contents());
+        let manifest: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+        let annotations = &manifest["layers"][0]["annotations"];
+        assert_eq!(annotations["io.containers.estargz.uncompressed-size"], "20");
+        assert_eq!(
+            annotations["containerd.io/snapshot/stargz/toc.digest"],
+            format!("sha256:{}", "3".repeat(64))
+        );
+    }
+}
