@@ -6,6 +6,7 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`diag`] | mistakes with places | terminal text, BuildKit sources |
+//! | [`http`] | addresses | answers: the one HTTP client |
 //! | [`manifest`] | `wheelwright.yaml` | typed, spanned, validated values |
 //! | [`python`] | requirement files, locks, tags | the files to install |
 //! | [`plan`] | a service's part of all that | its steps, printable |
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod client;
 pub mod diag;
 pub mod frontend;
+pub mod http;
 pub mod layers;
 pub mod lower;
 pub mod manifest;
