@@ -1,21 +1,31 @@
-//! How long the pure stages take: manifest text to the bytes of a graph, for six services with locks of 127 packages.
+//! How long the pure stages take: manifest text to the bytes of a graph for six services with locks of 127 packages,
+//! and the choice of wheels for 1,000 services of 150 packages.
 //!
-//! `cargo bench --bench pure`. Prints milliseconds as JSON; asserts nothing.
+//! `cargo bench --bench pure`. Prints milliseconds as JSON, one line a case; asserts nothing.
 
 #![expect(clippy::print_stdout, reason = "its output is its result")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use wheelwright::bridge::Recording;
+use wheelwright::diag::SourceFile;
 use wheelwright::frontend::{self, Request, Tools};
+use wheelwright::python::choose::{Target, choose};
+use wheelwright::python::{Interpreter, pylock};
 
 const SERVICES: usize = 6;
 const PACKAGES: usize = 127;
 const ROUNDS: usize = 50;
 
 fn main() {
+    graphs();
+    choices();
+}
+
+/// Each service on its own, as the frontend builds them.
+fn graphs() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -33,11 +43,37 @@ fn main() {
         }
         times.push(started.elapsed().as_secs_f64() * 1000.0);
     }
+    print("graphs", SERVICES, PACKAGES, times);
+}
+
+/// Locks are read before: how long that takes is a part of the other case.
+fn choices() {
+    let (services, packages) = (1_000, 150);
+    let file = SourceFile::new("pylock.toml", universal(packages));
+    let lock = pylock::parse(&file).expect("a lock");
+    let interpreter = Interpreter::assumed("3.11".parse().expect("a version"), "amd64");
+    let target = Target {
+        interpreter: &interpreter,
+        platform: "linux/amd64",
+        from_source: &BTreeSet::new(),
+    };
+    let rounds = (0..5).map(|_| {
+        let started = Instant::now();
+        for _ in 0..services {
+            let picks = choose(&file, &lock, &target).expect("a choice");
+            assert_eq!(picks.len(), packages - packages / 10);
+        }
+        started.elapsed().as_secs_f64() * 1000.0
+    });
+    print("choices", services, packages, rounds.collect());
+}
+
+fn print(case: &str, services: usize, packages: usize, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     println!(
-        "{{\"services\": {SERVICES}, \"packages\": {PACKAGES}, \"min_ms\": {:.2}, \"median_ms\": {:.2}}}",
+        "{{\"case\": \"{case}\", \"services\": {services}, \"packages\": {packages}, \"min_ms\": {:.2}, \"median_ms\": {:.2}}}",
         times[0],
-        times[ROUNDS / 2]
+        times[times.len() / 2]
     );
 }
 
@@ -78,4 +114,36 @@ fn lock() -> String {
         format!("[[packages]]\nname = \"package{number}\"\nversion = \"1.0\"\nwheels = [\n{files}]\n")
     });
     format!("lock-version = \"1.0\"\n{}", packages.collect::<String>())
+}
+
+/// A lock for every platform: many wheels a package, every fifth package under a marker, half of those not wanted here.
+fn universal(packages: usize) -> String {
+    let pythons = ["cp39", "cp310", "cp311", "cp312", "cp313"];
+    let platforms = [
+        "macosx_11_0_arm64",
+        "manylinux_2_17_x86_64.manylinux2014_x86_64",
+        "win_amd64",
+    ];
+    let one = |number: usize| {
+        let wheels = pythons.iter().flat_map(|python| {
+            platforms.map(|platform| {
+                format!(
+                    "  {{ url = \"https://files.example/package{number}-1.0-{python}-{python}-{platform}.whl\", hashes = {{ sha256 = \"{number:064x}\" }} }},\n"
+                )
+            })
+        });
+        let marker = match number % 10 {
+            0 => "marker = \"sys_platform == 'win32'\"\n",
+            5 => "marker = \"python_full_version >= '3.9' and platform_machine != 's390x'\"\n",
+            _ => "",
+        };
+        format!(
+            "[[packages]]\nname = \"package{number}\"\nversion = \"1.0\"\n{marker}wheels = [\n{}]\n",
+            wheels.collect::<String>()
+        )
+    };
+    format!(
+        "lock-version = \"1.0\"\n{}",
+        (0..packages).map(one).collect::<String>()
+    )
 }

@@ -1,5 +1,8 @@
 //! Which file of each locked package is installed on a target: markers first, then the best wheel, else the source.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{MarkerEnvironment, MarkerTree};
 use serde::Serialize;
@@ -81,24 +84,29 @@ pub fn choose(file: &SourceFile, lock: &Lock, target: &Target<'_>) -> Result<Vec
     chooser
         .requires_python(lock.requires_python.as_ref())
         .unwrap_or_else(|d| mistakes.push(d));
-    let mut picks: Vec<Pick> = Vec::new();
+    let mut picks = BTreeMap::<PackageName, Pick>::new();
     for package in &lock.packages {
         match chooser.package(package) {
-            Ok(Some(pick)) => match picks.iter().find(|other| other.name == pick.name) {
-                Some(other) => mistakes.push(
+            Ok(Some(pick)) => match picks.entry(pick.name.clone()) {
+                Entry::Occupied(other) => mistakes.push(
                     Diagnostic::error(format!(
                         "the lock has two versions of `{}` for {}: {} and {}",
-                        pick.name, target.platform, other.version, pick.version
+                        pick.name,
+                        target.platform,
+                        other.get().version,
+                        pick.version
                     ))
                     .at(file, span(&package.name)),
                 ),
-                None => picks.push(pick),
+                Entry::Vacant(free) => {
+                    free.insert(pick);
+                }
             },
             Ok(None) => {}
             Err(diagnostic) => mistakes.push(diagnostic),
         }
     }
-    picks.sort_by(|a, b| a.name.cmp(&b.name));
+    let picks = picks.into_values().collect();
     mistakes.finish(Some(picks)).map(|(picks, _)| picks)
 }
 

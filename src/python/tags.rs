@@ -5,69 +5,70 @@ use std::collections::BTreeMap;
 use super::interpreter::{Interpreter, Libc};
 use super::wheel_name::WheelName;
 
+/// Ranks of wheels for any platform begin here, past those for one.
+const PURE: usize = 1 << 20;
+
 /// Accepted tags with their rank; a lower rank is a better fit.
+///
+/// A table for each part of a tag, not one of all tags: there are thousands, and every service makes its own.
 #[derive(Debug, Clone)]
 pub struct Tags {
-    ranks: BTreeMap<(String, String, String), usize>,
-    platforms: Vec<String>,
+    /// Python tag, then ABI tag, to the place of the two: how close they are to the interpreter.
+    abis: BTreeMap<String, BTreeMap<String, usize>>,
+    /// Platform tags: the newest C library first.
+    platforms: BTreeMap<String, usize>,
+    /// Python tags of wheels for any platform, which come after all others.
+    pure: BTreeMap<String, usize>,
+    newest: String,
     interpreter: String,
 }
 
 impl Tags {
     /// All tags of a CPython interpreter on Linux.
     pub fn of(interpreter: &Interpreter) -> Self {
-        let platforms = platforms(interpreter.libc, &interpreter.machine);
         let minor = interpreter.minor.minor;
         let own = format!("cp3{minor}");
-        let mut list: Vec<(String, String, String)> = Vec::new();
-        let mut each = |python: &str, abi: &str| {
-            list.extend(
-                platforms
-                    .iter()
-                    .map(|p| (python.to_owned(), abi.to_owned(), p.clone())),
-            );
-        };
-        each(&own, &own);
-        each(&own, "abi3");
-        each(&own, "none");
-        (2..minor)
-            .rev()
-            .for_each(|older| each(&format!("cp3{older}"), "abi3"));
+        let older = (2..minor).rev().map(|older| (format!("cp3{older}"), "abi3"));
         let generic = generic(minor);
-        for python in &generic {
-            each(python, "none");
+        let pairs = ["abi3", "none"].map(|abi| (own.clone(), abi));
+        let pairs = std::iter::once((own.clone(), own.as_str()))
+            .chain(pairs)
+            .chain(older)
+            .chain(generic.iter().map(|python| (python.clone(), "none")));
+        let mut abis = BTreeMap::<String, BTreeMap<String, usize>>::new();
+        for (place, (python, abi)) in pairs.enumerate() {
+            abis.entry(python).or_default().insert(abi.to_owned(), place);
         }
-        let any = std::iter::once(&own).chain(&generic);
-        list.extend(any.map(|python| (python.clone(), "none".to_owned(), "any".to_owned())));
-        let mut ranks = BTreeMap::new();
-        for (rank, tag) in list.into_iter().enumerate() {
-            ranks.entry(tag).or_insert(rank);
-        }
+        let platforms = platforms(interpreter.libc, &interpreter.machine);
         Self {
-            ranks,
-            platforms,
+            abis,
+            newest: platforms.first().cloned().unwrap_or_default(),
+            platforms: places(platforms),
+            pure: places(std::iter::once(own.clone()).chain(generic)),
             interpreter: own,
         }
     }
 
     /// How well a wheel fits: lower is better, none when it does not.
-    pub fn rank(&self, wheel: &WheelName) -> Option<usize> {
-        wheel
-            .tags()
-            .filter_map(|(python, abi, platform)| {
-                self.ranks
-                    .get(&(python.to_owned(), abi.to_owned(), platform.to_owned()))
-                    .copied()
-            })
-            .min()
+    pub fn rank(&self, wheel: &WheelName<'_>) -> Option<usize> {
+        wheel.tags().filter_map(|tag| self.rank_of(tag)).min()
+    }
+
+    fn rank_of(&self, (python, abi, platform): (&str, &str, &str)) -> Option<usize> {
+        if platform == "any" {
+            let place = self.pure.get(python).filter(|_| abi == "none")?;
+            return Some(PURE + place);
+        }
+        let (abi, platform) = (self.abis.get(python)?.get(abi)?, self.platforms.get(platform)?);
+        Some(abi * self.platforms.len() + platform)
     }
 
     /// What is wanted, in a few words for a message.
     pub fn summary(&self) -> String {
-        let newest = self.platforms.first().map_or("any", String::as_str);
         format!(
             "{own}-{own}, {own}-abi3 or py3-none on {newest} or older, or any",
-            own = self.interpreter
+            own = self.interpreter,
+            newest = self.newest
         )
     }
 }
@@ -77,6 +78,14 @@ fn generic(minor: u32) -> Vec<String> {
     std::iter::once(format!("py3{minor}"))
         .chain(std::iter::once("py3".to_owned()))
         .chain((0..minor).rev().map(|older| format!("py3{older}")))
+        .collect()
+}
+
+/// Each with its place.
+fn places(tags: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
+    tags.into_iter()
+        .enumerate()
+        .map(|(place, tag)| (tag, place))
         .collect()
 }
 

@@ -2,67 +2,68 @@
 
 use super::name::PackageName;
 
-/// The parts of a wheel's file name.
+/// The parts of a wheel's file name, as written there: a lock names ten times more wheels than are installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WheelName {
+pub struct WheelName<'a> {
     /// Package.
     pub name: PackageName,
     /// Version as written.
-    pub version: String,
+    pub version: &'a str,
     /// Build number and the rest of the build tag, for ties.
-    pub build: (u64, String),
-    /// Python tags, such as cp311 or py3.
-    pub python: Vec<String>,
+    pub build: (u64, &'a str),
+    /// Python tags with dots between, such as cp311 or py2.py3.
+    pub python: &'a str,
     /// ABI tags, such as cp311, abi3 or none.
-    pub abi: Vec<String>,
+    pub abi: &'a str,
     /// Platform tags, such as manylinux_2_17_x86_64 or any.
-    pub platform: Vec<String>,
+    pub platform: &'a str,
 }
 
-impl WheelName {
+impl<'a> WheelName<'a> {
     /// Takes a file name apart.
-    pub fn parse(filename: &str) -> Result<Self, String> {
+    pub fn parse(filename: &'a str) -> Result<Self, String> {
         let stem = filename
             .strip_suffix(".whl")
             .ok_or_else(|| format!("`{filename}` does not end in `.whl`"))?;
-        let parts = stem.split('-').collect::<Vec<_>>();
-        let (name, version, build, tags) = match parts.as_slice() {
-            [name, version, tags @ ..] if tags.len() == 3 => (name, version, "", tags),
-            [name, version, build, tags @ ..] if tags.len() == 3 => (name, version, *build, tags),
-            _ => return Err(format!("`{filename}` is not the name of a wheel")),
+        let mut parts = [""; 6];
+        let mut count = 0;
+        for part in stem.split('-') {
+            *parts.get_mut(count).ok_or_else(|| not_a_wheel(filename))? = part;
+            count += 1;
+        }
+        let (build, [python, abi, platform]) = match count {
+            5 => ("", [parts[2], parts[3], parts[4]]),
+            6 => (parts[2], [parts[3], parts[4], parts[5]]),
+            _ => return Err(not_a_wheel(filename)),
         };
         let digits = build.len() - build.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let split = |tag: &str| tag.split('.').map(str::to_owned).collect();
         Ok(Self {
-            name: name.parse()?,
-            version: (*version).to_owned(),
-            build: (build[..digits].parse().unwrap_or(0), build[digits..].to_owned()),
-            python: split(tags[0]),
-            abi: split(tags[1]),
-            platform: split(tags[2]),
+            name: parts[0].parse()?,
+            version: parts[1],
+            build: (build[..digits].parse().unwrap_or(0), &build[digits..]),
+            python,
+            abi,
+            platform,
         })
     }
 
     /// All tags the name stands for (compressed tag sets are expanded, PEP 425).
-    pub fn tags(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.python.iter().flat_map(move |python| {
-            self.abi.iter().flat_map(move |abi| {
-                self.platform
-                    .iter()
-                    .map(move |platform| (python.as_str(), abi.as_str(), platform.as_str()))
-            })
+    pub fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
+        let (python, abi, platform) = (self.python, self.abi, self.platform);
+        python.split('.').flat_map(move |python| {
+            abi.split('.')
+                .flat_map(move |abi| platform.split('.').map(move |platform| (python, abi, platform)))
         })
     }
 
     /// The tags as the file name has them.
     pub fn tag_text(&self) -> String {
-        format!(
-            "{}-{}-{}",
-            self.python.join("."),
-            self.abi.join("."),
-            self.platform.join(".")
-        )
+        format!("{}-{}-{}", self.python, self.abi, self.platform)
     }
+}
+
+fn not_a_wheel(filename: &str) -> String {
+    format!("`{filename}` is not the name of a wheel")
 }
 
 #[cfg(test)]
@@ -75,9 +76,14 @@ mod tests {
             WheelName::parse("PyNaCl-1.5.0-2x-cp36-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
                 .unwrap();
         assert_eq!(wheel.name.as_str(), "pynacl");
-        assert_eq!(wheel.build, (2, "x".to_owned()));
+        assert_eq!(wheel.build, (2, "x"));
         assert_eq!(wheel.tags().count(), 2);
+        assert_eq!(
+            wheel.tag_text(),
+            "cp36-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64"
+        );
         assert!(WheelName::parse("a-1.tar.gz").is_err());
+        assert!(WheelName::parse("a-1-2-3-4-5-6.whl").is_err());
         assert!(WheelName::parse("a-1-py3.whl").is_err());
     }
 }
