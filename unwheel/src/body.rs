@@ -4,7 +4,6 @@
 //! must be those of the central directory, and the hash must be the one in `RECORD`.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
@@ -47,17 +46,14 @@ pub enum RawMethod {
     Deflate,
 }
 
-/// A file's contents as they lie in the wheel, for sinks that can pass them on without inflating them.
+/// What is known of a file's contents as they lie in the wheel, for sinks that can pass them on without packing
+/// them anew.
 #[derive(Debug, Clone, Copy)]
-pub struct Raw<'a> {
-    /// The wheel; to be read at positions only, since it is shared between threads.
-    pub file: &'a File,
-    /// Where the data starts.
-    pub offset: u64,
+pub struct Raw {
+    /// How the data is packed.
+    pub method: RawMethod,
     /// Bytes of data.
     pub length: u64,
-    /// How it is packed.
-    pub method: RawMethod,
     /// CRC-32 of the unpacked contents.
     pub crc: u32,
     /// Bytes of the unpacked contents.
@@ -67,13 +63,19 @@ pub struct Raw<'a> {
 /// Takes a chunk of contents.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), Problem>;
 
-impl<'a> Body<'a> {
+impl Body<'_> {
     /// Streams the contents in chunks and verifies them. Chunks come before the verdict: whoever keeps them must
     /// drop them when this fails.
     pub fn stream(&self, each: Each<'_>) -> Result<(), Problem> {
+        self.stream_with_raw(&mut |_| Ok(()), each)
+    }
+
+    /// Does the same, and hands out the data that [`Body::raw`] tells of as it is read, each chunk of it before the
+    /// contents that it unpacks to. Of other contents no data is handed out.
+    pub fn stream_with_raw(&self, packed: Each<'_>, each: Each<'_>) -> Result<(), Problem> {
         match self.content {
             Content::Bytes(bytes) => each(bytes),
-            Content::Member { member, digest } => self.archive.read_verified(*member, digest, each),
+            Content::Member { member, digest } => self.archive.read_verified(*member, digest, packed, each),
             Content::Script {
                 member,
                 digest,
@@ -82,35 +84,34 @@ impl<'a> Body<'a> {
             } => {
                 each(first_line)?;
                 let mut skip = *skip;
-                self.archive.read_verified(*member, digest, &mut |chunk| {
-                    let dropped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
-                    skip -= dropped as u64;
-                    if dropped < chunk.len() {
-                        each(&chunk[dropped..])
-                    } else {
-                        Ok(())
-                    }
-                })
+                self.archive
+                    .read_verified(*member, digest, &mut |_| Ok(()), &mut |chunk| {
+                        let dropped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
+                        skip -= dropped as u64;
+                        if dropped < chunk.len() {
+                            each(&chunk[dropped..])
+                        } else {
+                            Ok(())
+                        }
+                    })
             }
         }
     }
 
-    /// Gives the contents as they lie in the wheel, if they are a member of it unchanged. They are *not* verified:
-    /// a sink that uses them calls [`Body::stream`] as well, before it commits to anything.
-    pub fn raw(&self) -> Option<Raw<'a>> {
+    /// Tells of the contents as they lie in the wheel, if they are a member of it unchanged. What the archive says of
+    /// them is *not* verified before [`Body::stream_with_raw`] has succeeded.
+    pub fn raw(&self) -> Option<Raw> {
         let Content::Member { member, .. } = self.content else {
             return None;
         };
         let member = &self.archive.members[*member];
         Some(Raw {
-            file: &self.archive.file,
-            offset: member.data.0,
-            length: member.data.1 - member.data.0,
             method: if member.deflated {
                 RawMethod::Deflate
             } else {
                 RawMethod::Stored
             },
+            length: member.data.1 - member.data.0,
             crc: member.crc,
             size: member.size,
         })
@@ -131,13 +132,18 @@ thread_local! {
 impl Archive {
     /// Streams a member's contents and verifies length and CRC-32.
     pub(crate) fn read(&self, member: usize, each: Each<'_>) -> Result<(), Problem> {
+        self.read_packed(member, &mut |_| Ok(()), each)
+    }
+
+    /// Does the same, and hands out the data before it is unpacked.
+    fn read_packed(&self, member: usize, packed: Each<'_>, each: Each<'_>) -> Result<(), Problem> {
         // Taken out for the time of use, so that a callback that reads another member gets buffers of its own.
         let mut scratch = SCRATCH.take().unwrap_or_else(|| Scratch {
             input: vec![0; BUFFER],
             output: vec![0; BUFFER],
             inflate: Decompress::new(false),
         });
-        let result = self.read_with(&mut scratch, member, each);
+        let result = self.read_with(&mut scratch, member, packed, each);
         SCRATCH.set(Some(scratch));
         result
     }
@@ -147,10 +153,11 @@ impl Archive {
         &self,
         member: usize,
         digest: &Digest,
+        packed: Each<'_>,
         each: Each<'_>,
     ) -> Result<(), Problem> {
         let mut hasher = Hasher::new(digest.algorithm);
-        self.read(member, &mut |chunk| {
+        self.read_packed(member, packed, &mut |chunk| {
             hasher.update(chunk);
             each(chunk)
         })?;
@@ -177,7 +184,13 @@ impl Archive {
         Ok(bytes)
     }
 
-    fn read_with(&self, scratch: &mut Scratch, member: usize, each: Each<'_>) -> Result<(), Problem> {
+    fn read_with(
+        &self,
+        scratch: &mut Scratch,
+        member: usize,
+        packed: Each<'_>,
+        each: Each<'_>,
+    ) -> Result<(), Problem> {
         let member = &self.members[member];
         let mut crc = Crc::new();
         let mut size = 0u64;
@@ -193,9 +206,9 @@ impl Archive {
             each(chunk)
         };
         if member.deflated {
-            self.inflate(scratch, member, &mut checked)?;
+            self.inflate(scratch, member, packed, &mut checked)?;
         } else {
-            self.copy_stored(scratch, member, &mut checked)?;
+            self.copy_stored(scratch, member, packed, &mut checked)?;
         }
         if size != member.size {
             return Err(Problem::Size {
@@ -212,17 +225,30 @@ impl Archive {
         Ok(())
     }
 
-    fn copy_stored(&self, scratch: &mut Scratch, member: &Member, each: Each<'_>) -> Result<(), Problem> {
+    fn copy_stored(
+        &self,
+        scratch: &mut Scratch,
+        member: &Member,
+        packed: Each<'_>,
+        each: Each<'_>,
+    ) -> Result<(), Problem> {
         let (mut at, end) = member.data;
         while at < end {
             let chunk = self.fill(&mut scratch.input, at, end)?;
             at += chunk.len() as u64;
+            packed(chunk)?;
             each(chunk)?;
         }
         Ok(())
     }
 
-    fn inflate(&self, scratch: &mut Scratch, member: &Member, each: Each<'_>) -> Result<(), Problem> {
+    fn inflate(
+        &self,
+        scratch: &mut Scratch,
+        member: &Member,
+        packed: Each<'_>,
+        each: Each<'_>,
+    ) -> Result<(), Problem> {
         let Scratch {
             input,
             output,
@@ -235,6 +261,7 @@ impl Archive {
             if chunk.is_empty() && at < end {
                 chunk = self.fill(input, at, end)?;
                 at += chunk.len() as u64;
+                packed(chunk)?;
             }
             let (read, written) = (inflate.total_in(), inflate.total_out());
             let status = inflate

@@ -134,6 +134,9 @@ pub enum Problem {
         /// File name of the other wheel.
         other: String,
     },
+    /// A layer cannot hold the file.
+    #[error("no layer can hold a name that starts with `.wh.`: it would delete files")]
+    Whiteout,
     /// A different file is already at the place.
     #[error("`{}` is there already and differs; --allow-conflicts replaces it", .0.escape_debug())]
     Exists(String),

@@ -6,8 +6,7 @@
 //! - **plan**: `wheel` turns one archive into a sorted list of files to install (`metadata`, `record`,
 //!   `layout`, `entry_points`, `launcher`, `names`); `plan` joins several wheels and settles who owns a path;
 //! - **write**: a [`Sink`] takes directories and files in sorted order. [`Directory`] is the one that writes to
-//!   a file system; a sink that makes tar layers can be put in its place, and [`Body::raw`] gives it the deflate
-//!   stream as it lies in the wheel.
+//!   a file system, [`write_layer`] uses one that makes an image layer and passes the wheels' deflate streams on.
 //!
 //! What is installed equals, byte for byte, what `uv pip install` leaves in a virtual environment at the same
 //! path, apart from the `INSTALLER` file and its line in `RECORD`.
@@ -23,6 +22,7 @@ mod entry_points;
 mod error;
 mod install;
 mod launcher;
+mod layer;
 mod layout;
 mod metadata;
 mod names;
@@ -35,6 +35,7 @@ pub use body::{Body, Raw, RawMethod};
 pub use directory::Directory;
 pub use error::{Error, ErrorKind, Problem};
 pub use install::{InstalledWheel, Options, Report, install, wheels_in};
+pub use layer::{Layer, LayerFormat, write_layer};
 pub use layout::{Layout, PythonVersion};
 pub use names::{WheelName, normalize};
 pub use plan::Plan;

@@ -116,12 +116,12 @@ impl Plan {
 
     /// Gives everything to a sink, in order. Stops at the first thing the sink refuses.
     pub fn emit(&self, sink: &mut dyn Sink) -> Result<(), Vec<Error>> {
-        let mut entries: BTreeMap<&str, Option<(&Wheel, &PlannedFile)>> =
-            self.directories().into_iter().map(|path| (path, None)).collect();
-        entries.extend(
-            self.files()
-                .map(|(wheel, file)| (file.path.as_str(), Some((wheel, file)))),
-        );
+        let directories = self.directories().into_iter().map(|path| (path, None));
+        let files = self
+            .files()
+            .map(|(wheel, file)| (file.path.as_str(), Some((wheel, file))));
+        let mut entries: Vec<_> = directories.chain(files).collect();
+        entries.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
         for (path, entry) in entries {
             match entry {
                 None => sink.directory(path).map_err(|p| {
@@ -166,7 +166,7 @@ impl Plan {
     }
 
     /// Verifies all contents and writes nothing.
-    fn verify(&self, jobs: NonZeroUsize) -> Vec<Error> {
+    pub(crate) fn verify(&self, jobs: NonZeroUsize) -> Vec<Error> {
         let files = self.by_size();
         let mut errors: Vec<Error> = parallel(&files, jobs, |&(wheel, file)| verify_file(wheel, file))
             .into_iter()

@@ -5,8 +5,8 @@ use crate::error::Problem;
 
 /// Takes installed files: a directory tree, a tar archive, a list.
 ///
-/// [`crate::Plan::emit`] calls it in ascending byte order of paths, every directory before what is in it, every
-/// path once. Paths are relative to the root, with forward slashes. All directories are 0755, all files 0755 or
+/// [`crate::Plan::emit`] calls it in the order of a walk: every directory right before all that is in it, siblings in
+/// ascending byte order of their names, every path once. Paths are relative to the root, with forward slashes. All directories are 0755, all files 0755 or
 /// 0644, owner and group 0, the time stamp is [`crate::EPOCH`].
 pub trait Sink {
     /// Takes a directory.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -13,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Crc;
 use flate2::write::DeflateEncoder;
 use sha2::{Digest, Sha256};
+use unwheel::{Layer, LayerFormat, Layout, Plan, PythonVersion, write_layer};
 
 /// One entry and all that its two headers say about it.
 #[derive(Clone)]
@@ -360,4 +362,21 @@ pub(crate) fn install(root: &Path, wheels: &[&Path]) -> Output {
 /// What a run printed to stderr.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The usual place.
+pub(crate) fn layout() -> Layout {
+    Layout::new("/opt/venv", PythonVersion { major: 3, minor: 11 }).unwrap()
+}
+
+/// Wheels that are in order.
+pub(crate) fn plan(wheels: &[PathBuf]) -> Plan {
+    Plan::open(wheels, &layout(), false, NonZeroUsize::MIN).unwrap()
+}
+
+/// Makes a layer in memory.
+pub(crate) fn layer(plan: &Plan, format: LayerFormat) -> (Vec<u8>, Layer) {
+    let mut bytes = Vec::new();
+    let layer = write_layer(plan, &format, &mut bytes).unwrap();
+    (bytes, layer)
 }
