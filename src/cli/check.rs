@@ -33,7 +33,7 @@ pub fn run(args: &CheckArgs) -> Result<Checked, Failure> {
         match args.project.gather(&opened, service) {
             Err(Failure::Mistakes(found)) => mistakes.extend(found),
             Err(other) => return Err(other),
-            Ok(project) if project.lock.is_some() => {
+            Ok((project, _)) if project.lock.is_some() => {
                 if let Err(Failure::Mistakes(found)) = plans(&args.project, &opened, name, None) {
                     mistakes.extend(found);
                 }

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use super::project::{Opened, ProjectArgs};
 use crate::diag::Spanned;
 use crate::diag::{Diagnostic, did_you_mean};
-use crate::frontend::{Failure, locked_picks};
+use crate::frontend::{Failure, Files, Project, census, locked_picks};
+use crate::manifest::Service;
 use crate::manifest::types::items;
-use crate::manifest::{PythonMinor, Service};
 use crate::plan::{self, Accounts, Inputs, Plan};
 use crate::python::Interpreter;
 
@@ -26,6 +26,9 @@ pub struct PlanArgs {
     /// Platform to plan for
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<String>,
+    /// Explain the layers: which wheel is in which, why, its bytes, and which services share it
+    #[arg(long)]
+    layers: bool,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Tree)]
     format: Format,
@@ -48,14 +51,17 @@ pub fn run(args: &PlanArgs) -> Result<String, Failure> {
         plans.push(self::plans(&args.project, &opened, name, platform.as_ref())?);
     }
     let plans = plans.into_iter().flatten().collect::<Vec<_>>();
-    Ok(match args.format {
-        Format::Tree => plans.iter().map(plan::tree).collect(),
-        Format::Json => {
-            let text =
-                serde_json::to_string_pretty(&plans).map_err(|error| Failure::Internal(error.to_string()))?;
-            format!("{text}\n")
-        }
-    })
+    match (args.format, args.layers) {
+        (Format::Tree, false) => Ok(plans.iter().map(plan::tree).collect()),
+        (Format::Tree, true) => Ok(plans.iter().map(plan::layer_tree).collect()),
+        (Format::Json, false) => json(&plans),
+        (Format::Json, true) => json(&plans.iter().map(plan::layer_list).collect::<Vec<_>>()),
+    }
+}
+
+fn json<T: serde::Serialize>(plans: &[T]) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(plans).map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(format!("{text}\n"))
 }
 
 fn names<'o>(args: &PlanArgs, opened: &'o Opened) -> Result<Vec<&'o Spanned<String>>, Failure> {
@@ -94,7 +100,7 @@ pub(super) fn plans(
     asked: Option<&Platform>,
 ) -> Result<Vec<Plan>, Failure> {
     let service = opened.manifest.service(name).cloned().unwrap_or_default();
-    let gathered = project.gather(opened, &service)?;
+    let (gathered, files) = project.gather(opened, &service)?;
     let named = items(opened.manifest.platforms.as_ref())
         .iter()
         .filter_map(|text| text.parse().ok());
@@ -108,7 +114,7 @@ pub(super) fn plans(
     };
     platforms
         .iter()
-        .map(|platform| one(opened, name, &service, &gathered, platform))
+        .map(|platform| one(opened, name, &service, (&gathered, &files), platform))
         .collect()
 }
 
@@ -116,15 +122,16 @@ fn one(
     opened: &Opened,
     name: &Spanned<String>,
     service: &Service,
-    project: &crate::frontend::Project,
+    (project, files): (&Project, &Files),
     platform: &Platform,
 ) -> Result<Plan, Failure> {
+    let image = plan::stand(&opened.manifest, service).image;
     let minor = opened
         .manifest
         .python
         .as_ref()
-        .map_or(PythonMinor { major: 3, minor: 11 }, |python| python.value);
-    let interpreter = Interpreter::assumed(minor, &platform.architecture);
+        .map_or_else(|| census::minor_of(&image), |python| python.value);
+    let interpreter = Interpreter::assumed_in(&image, minor, &platform.architecture);
     let text = platform.to_string();
     let packages = match &project.lock {
         Some((_, lock)) => locked_picks(lock, service, &interpreter, &text)?,
@@ -142,6 +149,7 @@ fn one(
         accounts: &Accounts::default(),
         requirements: &project.requirements,
         packages,
+        census: &census::take(&opened.file, &opened.manifest, files, &text),
     };
     Ok(plan::make(inputs)?)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
-use crate::frontend::{Failure, Project, no_manifest};
+use crate::frontend::{Failure, Files, Project, census, no_manifest};
 use crate::manifest::{self, Manifest, Service};
 
 /// Where the project is.
@@ -44,13 +44,16 @@ impl ProjectArgs {
         })
     }
 
-    /// Reads the requirement files or the lock of a service.
-    pub fn gather(&self, opened: &Opened, service: &Service) -> Result<Project, Failure> {
-        let mut files = std::collections::BTreeMap::new();
+    /// Reads the requirement files or the lock of a service; with its lock those of the other services, by which
+    /// layers are shared.
+    pub fn gather(&self, opened: &Opened, service: &Service) -> Result<(Project, Files), Failure> {
+        let mut files = Files::new();
+        let mut locks = census::locks(&opened.manifest, service);
         loop {
             match Project::gather(&opened.file, &opened.manifest, service, &files)? {
-                Ok(project) => return Ok(project),
-                Err(missing) => {
+                Ok(project) => return Ok((project, files)),
+                Err(mut missing) => {
+                    missing.append(&mut locks);
                     for path in missing {
                         let text = read(&self.context.join(path.as_str()), path.as_str())?;
                         files.insert(path, text);

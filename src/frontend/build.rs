@@ -8,12 +8,12 @@ use futures_util::future::try_join_all;
 use super::load::{self, Loaded};
 use super::outcome::{Built, outcome, rfc3339};
 use super::target::{Target, platforms, target};
-use super::{Failure, Options, Project, Request, Tools, base, lock};
+use super::{Failure, Files, Options, Project, Request, Tools, base, census, lock};
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Ref};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::layers::{GraphProvider, find};
+use crate::layers::{Census, GraphProvider, find};
 use crate::lower::{self, Context};
-use crate::manifest::{Manifest, ProjectPath, PythonMinor, User};
+use crate::manifest::{Manifest, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
 use crate::python::{Interpreter, Pick};
 
@@ -77,7 +77,7 @@ impl Build<'_> {
             platform: platform.clone(),
             mode: self.options.resolve_mode,
         };
-        let (image, project) = futures_util::try_join!(
+        let (image, (project, files)) = futures_util::try_join!(
             base::image(self.bridge, &query, &self.loaded.file, stand.image_at),
             load::project(self.bridge, self.loaded, &self.target.service),
         )?;
@@ -87,13 +87,13 @@ impl Build<'_> {
                 &cx,
                 &Interpreter::assumed(self.minor(), &platform.architecture),
                 &Accounts::default(),
-                &[],
+                (&Project::default(), &files),
                 Vec::new(),
             )?;
             let definition = lower::marshal(&lower::rootfs(&plan, &cx));
             (plan, definition)
         } else {
-            self.service(&cx, &project).await?
+            self.service(&cx, (&project, &files)).await?
         };
         let result = self.solve(&definition).await?;
         let created = self
@@ -131,10 +131,14 @@ impl Build<'_> {
 
     fn minor(&self) -> PythonMinor {
         let named = self.loaded.manifest.python.as_ref().map(|python| python.value);
-        named.unwrap_or(PythonMinor { major: 3, minor: 11 })
+        named.unwrap_or_else(|| census::minor_of(&self.stand().image))
     }
 
-    async fn service(&self, cx: &Context, project: &Project) -> Result<(Plan, Definition), Failure> {
+    async fn service(
+        &self,
+        cx: &Context,
+        (project, files): (&Project, &Files),
+    ) -> Result<(Plan, Definition), Failure> {
         let caches = &self.options.cache_imports;
         let rootfs = lower::stand_rootfs(&self.stand(), &self.target.name, cx);
         let asked = lower::stand_rootfs(&self.stand(), &self.target.name, &cx.on_build_platform());
@@ -162,7 +166,7 @@ impl Build<'_> {
             caches,
         )
         .await?;
-        let plan = self.plan(cx, &interpreter, &accounts, &project.requirements, packages)?;
+        let plan = self.plan(cx, &interpreter, &accounts, (project, files), packages)?;
         let founds = find(&[&GraphProvider], &plan.wanted()).await?;
         let definition = lower::marshal(&lower::image(&plan, &founds.found, cx));
         Ok((plan, definition))
@@ -181,10 +185,15 @@ impl Build<'_> {
         cx: &Context,
         interpreter: &Interpreter,
         accounts: &Accounts,
-        requirements: &[ProjectPath],
+        (project, files): (&Project, &Files),
         packages: Vec<Pick>,
     ) -> Result<Plan, Failure> {
         let platform = cx.platform.to_string();
+        let census = if packages.is_empty() {
+            Census::default()
+        } else {
+            census::take(&self.loaded.file, &self.loaded.manifest, files, &platform)
+        };
         let inputs = Inputs {
             file: &self.loaded.file,
             manifest: &self.loaded.manifest,
@@ -195,8 +204,9 @@ impl Build<'_> {
             interpreter,
             assumed: self.target.base_only,
             accounts,
-            requirements,
+            requirements: &project.requirements,
             packages,
+            census: &census,
         };
         Ok(plan::make(inputs)?)
     }

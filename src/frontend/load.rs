@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 
 use super::failure::{language, range};
 use super::project::{Files, Project};
-use super::{Failure, Options, Request};
+use super::{Failure, Options, Request, census};
 use crate::bridge::{Bridge, Ref, Warning};
 use crate::diag::{Diagnostic, SourceFile};
 use crate::lower::{self, LocalContext};
@@ -232,17 +232,20 @@ fn ignore_patterns(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Reads a service's requirement files or lock, in as many rounds as they name each other.
+/// Reads a service's requirement files or lock, in as many rounds as they name each other; with the first, the locks of
+/// the other services, by which layers are shared.
 pub(super) async fn project(
     bridge: &dyn Bridge,
     loaded: &Loaded,
     service: &Service,
-) -> Result<Project, Failure> {
+) -> Result<(Project, Files), Failure> {
     let mut files = Files::new();
+    let mut locks = census::locks(&loaded.manifest, service);
     loop {
         match Project::gather(&loaded.file, &loaded.manifest, service, &files)? {
-            Ok(project) => return Ok(project),
-            Err(missing) => {
+            Ok(project) => return Ok((project, files)),
+            Err(mut missing) => {
+                missing.append(&mut locks);
                 let missing = missing.into_iter().collect::<Vec<_>>();
                 files.extend(read(bridge, &loaded.context, &missing).await?);
             }

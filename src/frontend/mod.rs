@@ -6,6 +6,7 @@
 
 mod base;
 mod build;
+pub(crate) mod census;
 mod failure;
 mod load;
 mod lock;

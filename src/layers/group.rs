@@ -1,146 +1,267 @@
 //! Which wheels share a layer.
 //!
-//! An exec costs about 50 ms and each layer costs a little at every start, so not every wheel can be a layer of
-//! its own. Heavy wheels are: they hold nine tenths of the bytes. Light ones are spread over a fixed number of
-//! groups by a hash of their *name*, so that a new version stays in its group and changes no other.
+//! An exec costs about 50 ms and each layer costs a little at every start, so not every wheel can be a layer of its
+//! own. Heavy wheels are: they hold nine tenths of the bytes. Light ones go to a few groups; `places` says which.
 
-use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::census::Census;
+use super::places::{Place, Places};
 use super::{LayerKey, Reason, WheelLayer};
-use crate::python::Pick;
+use crate::python::{PackageName, Pick};
 
 /// How many layers there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     /// A wheel of at least this many bytes gets a layer of its own…
     pub heavy_bytes: u64,
     /// …as long as there are not more of them than this; the largest come first.
     pub heavy: usize,
     /// Groups for the light ones.
-    pub buckets: u32,
+    pub groups: u32,
+    /// Wheels that get a layer of their own whatever they weigh; they count as heavy ones.
+    pub own: BTreeSet<PackageName>,
 }
+
+/// Most wheel layers of a service: past these there is almost nothing left to win.
+pub const MAX_LAYERS: u32 = 36;
 
 impl Default for Budget {
-    /// 20 heavy wheels and 16 groups: past these 36 layers there is almost nothing left to win.
     fn default() -> Self {
+        Self::of(MAX_LAYERS, BTreeSet::new())
+    }
+}
+
+impl Budget {
+    /// Divides so many layers: more for heavy wheels, fewer for groups; 20 and 16 by default.
+    pub fn of(max: u32, own: BTreeSet<PackageName>) -> Self {
+        let groups = [24, 16, 12, 8, 6, 4, 3, 2, 1]
+            .into_iter()
+            .find(|groups| groups * 2 <= max)
+            .unwrap_or(1);
         Self {
             heavy_bytes: 1 << 20,
-            heavy: 20,
-            buckets: 16,
+            heavy: max.saturating_sub(groups) as usize,
+            groups,
+            own,
         }
     }
 }
 
-/// Groups packages (sorted by name) into layers: heavy ones first, largest first, then the groups.
-pub fn group(packages: &[Pick], venv: &str, minor: &str, budget: Budget) -> Vec<WheelLayer> {
-    let heavy = heavy(packages, budget);
-    let layer = |members: Vec<usize>, reason| {
-        let files = || members.iter().map(|index| packages[*index].artifact.file());
-        WheelLayer {
-            key: LayerKey::new(files().map(|file| file.sha256.hex()), venv, minor),
-            bytes: files().map(|file| file.size).sum(),
-            packages: members,
-            reason,
-        }
+/// Groups a service's packages (sorted by name) into layers: single ones first, largest first, then the groups.
+pub fn group(
+    service: &str,
+    packages: &[Pick],
+    (venv, minor): (&str, &str),
+    census: &Census,
+    budget: &Budget,
+) -> Vec<WheelLayer> {
+    let places = if census.knows(service) {
+        Places::of(service, census, budget)
+    } else {
+        Places::of(service, &Census::of_one(service, minor, packages), budget)
     };
-    let mut layers = heavy
-        .iter()
-        .map(|index| layer(vec![*index], Reason::Heavy))
-        .collect::<Vec<_>>();
-    for bucket in 0..budget.buckets {
-        let members = (0..packages.len())
-            .filter(|index| {
-                !heavy.contains(index) && bucket_of(packages[*index].name.as_str(), budget) == bucket
-            })
-            .collect::<Vec<_>>();
-        if !members.is_empty() {
-            layers.push(layer(members, Reason::Light { bucket }));
-        }
+    let mut layers: BTreeMap<Place, (Vec<usize>, BTreeSet<String>)> = BTreeMap::new();
+    for (index, pick) in packages.iter().enumerate() {
+        let (place, sharers) = places.place(&pick.name);
+        let (members, services) = layers.entry(place).or_default();
+        members.push(index);
+        services.extend(sharers);
     }
-    layers
-}
-
-fn heavy(packages: &[Pick], budget: Budget) -> Vec<usize> {
-    let size = |index: &usize| packages[*index].artifact.file().size;
-    let mut heavy = (0..packages.len())
-        .filter(|index| size(index) >= budget.heavy_bytes)
+    let mut layers = layers
+        .into_iter()
+        .map(|(place, (members, sharers))| {
+            let files = || members.iter().map(|index| packages[*index].artifact.file());
+            let (reason, services) = match place {
+                Place::Own(_) => (Reason::Own, sharers),
+                Place::Heavy(_) => (Reason::Heavy, sharers),
+                Place::Light { sharers, group, of } => (Reason::Light { group, of }, sharers),
+            };
+            WheelLayer {
+                key: LayerKey::new(files().map(|file| file.sha256.hex()), venv, minor),
+                bytes: files().map(|file| file.size).sum(),
+                packages: members,
+                reason,
+                services: services.into_iter().collect(),
+            }
+        })
         .collect::<Vec<_>>();
-    heavy.sort_by_key(|index| (std::cmp::Reverse(size(index)), *index));
-    heavy.truncate(budget.heavy);
-    heavy
-}
-
-fn bucket_of(name: &str, budget: Budget) -> u32 {
-    let digest = Sha256::digest(name.as_bytes());
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]) % budget.buckets
+    layers.sort_by_key(|layer| match layer.reason {
+        Reason::Light { .. } => (1, 0),
+        Reason::Own | Reason::Heavy => (0, u64::MAX - layer.bytes),
+    });
+    layers
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::python::choose::{Artifact, Locked};
+    use proptest::prelude::*;
 
-    fn pick(name: &str, size: u64, sha: char) -> Pick {
+    /// A package by number; its name, size and digest follow from the number and its version.
+    fn pick(number: u32, version: u32) -> Pick {
+        let heavy = number.is_multiple_of(5);
+        let size = if heavy { 2 << 20 } else { 9_000 } + u64::from(number + version);
         Pick {
-            name: name.parse().unwrap(),
-            version: "1".to_owned(),
+            name: format!("p{number:03}").parse().unwrap(),
+            version: version.to_string(),
             artifact: Artifact::Wheel(Locked {
-                filename: format!("{name}-1-py3-none-any.whl"),
-                url: format!("https://files.example/{name}"),
-                sha256: sha.to_string().repeat(64).parse().unwrap(),
+                filename: format!("p{number:03}-{version}-py3-none-any.whl"),
+                url: format!("https://files.example/p{number:03}"),
+                sha256: format!("{number:032x}{version:032x}").parse().unwrap(),
                 size,
             }),
         }
     }
 
-    #[test]
-    fn a_new_version_changes_only_its_own_layer() {
-        let names = [
-            "anyio",
-            "fastapi",
-            "httpx",
-            "numpy",
-            "pydantic",
-            "starlette",
-            "uvicorn",
-        ];
-        let packages = |changed: &str| {
-            names
-                .iter()
-                .map(|name| {
-                    pick(
-                        name,
-                        if *name == "numpy" { 20 << 20 } else { 9000 },
-                        if *name == changed { 'b' } else { 'a' },
-                    )
-                })
-                .collect::<Vec<_>>()
-        };
-        let keys = |changed: &str| group(&packages(changed), "/opt/venv", "3.11", Budget::default());
-        let before = keys("");
-        assert_eq!(before[0].reason, Reason::Heavy);
-        assert_eq!(before[0].packages, [3]);
-        assert_eq!(
-            before.iter().map(|layer| layer.packages.len()).sum::<usize>(),
-            names.len()
-        );
-        let after = keys("fastapi");
-        let changed = before
+    /// Services by what they install.
+    type Project = BTreeMap<String, BTreeMap<u32, u32>>;
+
+    fn picks(packages: &BTreeMap<u32, u32>) -> Vec<Pick> {
+        packages
             .iter()
-            .zip(&after)
-            .filter(|(a, b)| a.key != b.key)
-            .collect::<Vec<_>>();
-        assert_eq!(changed.len(), 1);
-        assert!(changed[0].0.packages.contains(&1));
+            .map(|(number, version)| pick(*number, *version))
+            .collect()
+    }
+
+    fn layers(project: &Project, service: &str) -> Vec<WheelLayer> {
+        let mut census = Census::default();
+        for (name, packages) in project {
+            census.add(name, "3.11", &picks(packages));
+        }
+        group(
+            service,
+            &picks(&project[service]),
+            ("/opt/venv", "3.11"),
+            &census,
+            &Budget::default(),
+        )
+    }
+
+    fn keys(project: &Project, service: &str) -> BTreeSet<String> {
+        let layers = layers(project, service);
+        layers.into_iter().map(|layer| layer.key.to_string()).collect()
+    }
+
+    fn project() -> impl Strategy<Value = Project> {
+        let packages = proptest::collection::btree_map(0u32..60, 1u32..3, 0..40);
+        proptest::collection::btree_map("[a-e]", packages, 1..5)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn every_wheel_is_in_one_layer_and_the_budget_holds(project in project()) {
+            for (service, packages) in &project {
+                let layers = layers(&project, service);
+                let mut all = layers.iter().flat_map(|layer| layer.packages.clone()).collect::<Vec<_>>();
+                all.sort_unstable();
+                prop_assert_eq!(all, (0..packages.len()).collect::<Vec<_>>());
+                prop_assert!(layers.len() <= MAX_LAYERS as usize);
+            }
+        }
+
+        #[test]
+        fn a_layer_is_equal_in_every_service_that_it_says_has_it(project in project()) {
+            for service in project.keys() {
+                for layer in layers(&project, service) {
+                    for other in &layer.services {
+                        prop_assert!(keys(&project, other).contains(layer.key.as_str()), "{} {}", service, other);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_new_version_taken_by_all_changes_one_layer(project in project(), number in 0u32..60) {
+            let mut bumped = project.clone();
+            for version in bumped.values_mut().filter_map(|packages| packages.get_mut(&number)) {
+                *version += 10;
+            }
+            for (service, packages) in &project {
+                let gone = keys(&project, service).difference(&keys(&bumped, service)).count();
+                prop_assert_eq!(gone, usize::from(packages.contains_key(&number)), "{}", service);
+            }
+        }
+
+        #[test]
+        fn a_service_that_shares_nothing_changes_nothing(project in project(), more in 1u32..40) {
+            let mut grown = project.clone();
+            grown.insert("new".to_owned(), (100..100 + more).map(|number| (number, 1)).collect());
+            for service in project.keys() {
+                prop_assert_eq!(layers(&project, service), layers(&grown, service));
+            }
+        }
+    }
+
+    fn named(services: &[(&str, std::ops::Range<u32>)]) -> Project {
+        services
+            .iter()
+            .map(|(name, numbers)| {
+                (
+                    (*name).to_owned(),
+                    numbers.clone().map(|number| (number, 1)).collect(),
+                )
+            })
+            .collect()
     }
 
     #[test]
-    fn the_budget_holds() {
-        let packages = (0..200u64)
-            .map(|i| pick(&format!("p{i:03}"), (2 << 20) + i, 'a'))
-            .collect::<Vec<_>>();
-        let layers = group(&packages, "/opt/venv", "3.11", Budget::default());
-        assert_eq!(layers.len(), 36);
-        assert_eq!(layers[0].packages, [199], "the largest comes first");
+    fn what_two_services_share_is_in_layers_that_both_have() {
+        let project = named(&[("a", 0..40), ("b", 20..60)]);
+        let both = keys(&project, "a").intersection(&keys(&project, "b")).count();
+        let shared = layers(&project, "a")
+            .into_iter()
+            .filter(|layer| layer.services.len() == 2);
+        let (count, wheels) = shared.fold((0, 0), |(count, wheels), layer| {
+            (count + 1, wheels + layer.packages.len())
+        });
+        assert_eq!(
+            (both, wheels),
+            (count, 20),
+            "every wheel that both have is in a layer that both have"
+        );
+    }
+
+    #[test]
+    fn named_wheels_are_alone_and_the_largest_come_first() {
+        let project = named(&[("a", 0..200)]);
+        let mut census = Census::default();
+        census.add("a", "3.11", &picks(&project["a"]));
+        let budget = Budget::of(10, BTreeSet::from(["p001".parse().unwrap()]));
+        let layers = group(
+            "a",
+            &picks(&project["a"]),
+            ("/opt/venv", "3.11"),
+            &census,
+            &budget,
+        );
+        assert_eq!(layers.len(), 10);
+        assert_eq!(
+            layers
+                .iter()
+                .filter(|layer| layer.reason == Reason::Heavy)
+                .count(),
+            5
+        );
+        let own = layers.iter().find(|layer| layer.reason == Reason::Own).unwrap();
+        assert_eq!(own.packages, [1]);
+        assert!(layers[0].bytes > layers[5].bytes);
+    }
+
+    #[test]
+    fn a_service_without_a_lock_is_grouped_by_itself() {
+        let packages = picks(&named(&[("a", 0..40)])["a"]);
+        let layers = group(
+            "a",
+            &packages,
+            ("/opt/venv", "3.11"),
+            &Census::default(),
+            &Budget::default(),
+        );
+        assert!(layers.iter().all(|layer| layer.services == ["a"]));
+        assert_eq!(layers.iter().map(|layer| layer.packages.len()).sum::<usize>(), 40);
     }
 }

@@ -3,13 +3,16 @@
 //! A layer's key is made of its wheels' digests, the venv's path, the interpreter's minor version and the layout
 //! version, and of nothing else, so a patched base image or a new release rebuilds none.
 
+mod census;
 mod group;
 mod key;
 pub mod oci;
+mod places;
 mod provider;
 mod wanted;
 
-pub use group::{Budget, group};
+pub use census::Census;
+pub use group::{Budget, MAX_LAYERS, group};
 pub use key::{LAYOUT, LayerKey};
 pub use oci::{Format, LayerRecord};
 pub use provider::{Answer, Found, Founds, GraphProvider, Mismatch, Provider, find};
@@ -28,17 +31,23 @@ pub struct WheelLayer {
     pub packages: Vec<usize>,
     /// Bytes of the files it is made from; zero where the lock does not say.
     pub bytes: u64,
+    /// Services of the project that have this very layer, as far as their locks say.
+    pub services: Vec<String>,
 }
 
 /// Why wheels are in one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
+    /// The manifest wants it alone.
+    Own,
     /// Large enough to be a layer of its own.
     Heavy,
-    /// Light: grouped by a hash of the name.
+    /// Light: with others that the same services use, by a hash of the name.
     Light {
-        /// Number of the group.
-        bucket: u32,
+        /// Number of the group…
+        group: u32,
+        /// …of so many that these services have in common.
+        of: u32,
     },
 }

@@ -2,7 +2,8 @@
 
 use super::fields::{Cx, Fields};
 use super::types::{
-    Base, FileSource, FileSpec, HealthTest, Healthcheck, Index, Manifest, Service, WheelSettings,
+    Base, FileSource, FileSpec, HealthTest, Healthcheck, Index, LayerSettings, Manifest, Service,
+    WheelSettings,
 };
 use super::yaml::{Node, Value};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned};
@@ -33,6 +34,7 @@ fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
         indexes: f.take("indexes").and_then(|n| cx.sequence("indexes", n, index)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
         find_links: f.take("find_links").and_then(|n| cx.list("find_links", n)),
+        layers: f.take("layers").and_then(|n| layers(cx, n)),
         bases: f
             .take("bases")
             .and_then(|n| cx.table("bases", n, |cx, e| base(cx, &e.key, &e.value)))
@@ -47,6 +49,16 @@ fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
             })
             .unwrap_or_default(),
     }
+}
+
+fn layers(cx: &mut Cx<'_>, node: &Node) -> Option<LayerSettings> {
+    let mut f = cx.fields("`layers`", node)?;
+    let settings = LayerSettings {
+        own: f.take("own").and_then(|n| cx.list("own", n)),
+        max: f.take("max").and_then(|n| cx.parsed("max", n)),
+    };
+    f.finish(cx);
+    Some(settings)
 }
 
 fn index(cx: &mut Cx<'_>, node: &Node) -> Option<Index> {

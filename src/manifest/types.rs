@@ -57,6 +57,8 @@ pub struct Manifest {
     pub constraints: Option<List<ProjectPath>>,
     /// Folders of the repository that hold wheels.
     pub find_links: Option<List<ProjectPath>>,
+    /// How wheels are divided into layers.
+    pub layers: Option<LayerSettings>,
     /// Base images by name.
     #[schemars(with = "Option<BTreeMap<String, Base>>")]
     pub bases: Table<Base>,
@@ -65,6 +67,16 @@ pub struct Manifest {
     /// The services by name.
     #[schemars(with = "BTreeMap<String, Service>")]
     pub services: Table<Service>,
+}
+
+/// How wheels are divided into layers; one way for all services, so that equal layers are shared.
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct LayerSettings {
+    /// Packages that get a layer of their own whatever they weigh.
+    pub own: Option<List<String>>,
+    /// Most wheel layers of a service. Default: 36.
+    pub max: Option<Spanned<u32>>,
 }
 
 /// A package index.

@@ -3,11 +3,15 @@
 use super::types::{Base, List, Manifest, Service, items};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned, did_you_mean};
 
+/// With base, bytecode and code this stays below 100.
+const MOST_LAYERS: u32 = 80;
+
 /// Checks an effective manifest (after `inherit`).
 pub(super) fn check(file: &SourceFile, manifest: &Manifest, diagnostics: &mut Diagnostics) {
     let mut check = Check { file, diagnostics };
     check.names(manifest);
     check.platforms(manifest);
+    check.layers(manifest);
     check.not_yet(manifest);
     for (name, base) in &manifest.bases {
         check.base(name, base);
@@ -61,6 +65,22 @@ impl Check<'_> {
         }
     }
 
+    fn layers(&mut self, manifest: &Manifest) {
+        let Some(layers) = &manifest.layers else { return };
+        let own = items(layers.own.as_ref());
+        self.package_names(layers.own.as_ref());
+        if let Some(max) = &layers.max {
+            let least = u32::try_from(own.len()).unwrap_or(MOST_LAYERS) + 1;
+            if !(least..=MOST_LAYERS).contains(&max.value) {
+                self.error(
+                    max.span,
+                    format!("`{}` is not a number of wheel layers", max.value),
+                    format!("expected {least} to {MOST_LAYERS}: engines stop at about 120 layers in all"),
+                );
+            }
+        }
+    }
+
     /// Keys that are part of the manifest but not of this version say so; nothing is silently ignored.
     fn not_yet(&mut self, manifest: &Manifest) {
         let mut later = |span: Span, key: &str| {
@@ -103,6 +123,7 @@ impl Check<'_> {
         }
         self.packages(base.packages.as_ref());
         self.packages(base.build_packages.as_ref());
+        self.package_names(base.deny.as_ref());
     }
 
     fn service(&mut self, manifest: &Manifest, name: &Spanned<String>, service: &Service) {
@@ -200,6 +221,17 @@ impl Check<'_> {
         }
     }
 
+    fn package_names(&mut self, names: Option<&List<String>>) {
+        for name in items(names).iter().filter(|name| !is_package(name)) {
+            let message = format!("`{}` is not the name of a package", name.value);
+            self.error(
+                name.span,
+                message,
+                "expected a name without a version, such as `torch`",
+            );
+        }
+    }
+
     fn absolute(&mut self, path: Option<&Spanned<String>>, key: &str) {
         let Some(path) = path else { return };
         if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
@@ -216,4 +248,14 @@ impl Check<'_> {
 fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
     name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed)
+}
+
+/// Whether it may name a Python package (PEP 508).
+fn is_package(name: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_alphanumeric();
+    name.starts_with(alphanumeric)
+        && name.ends_with(alphanumeric)
+        && name
+            .chars()
+            .all(|c| alphanumeric(c) || matches!(c, '.' | '_' | '-'))
 }

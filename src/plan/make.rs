@@ -3,7 +3,7 @@
 use super::account::Accounts;
 use super::{BasePlan, BuildPlan, CodePlan, FileFrom, FilePlan, Plan, VENV, image};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
-use crate::layers::{Budget, group};
+use crate::layers::{Budget, Census, MAX_LAYERS, group};
 use crate::manifest::types::items;
 use crate::manifest::{Base, FileSource, List, Manifest, Mode, ProjectPath, Service};
 use crate::python::{Artifact, Interpreter, PackageName, Pick};
@@ -33,6 +33,8 @@ pub struct Inputs<'a> {
     pub requirements: &'a [ProjectPath],
     /// What is installed, sorted by name.
     pub packages: Vec<Pick>,
+    /// What all services of the project install on this platform.
+    pub census: &'a Census,
 }
 
 /// Plans a service; mistakes are those that need the packages or the interpreter to be seen.
@@ -47,7 +49,13 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
     python(&inputs, &mut mistakes);
     let account = service.user.as_ref().map(|user| inputs.accounts.account(user));
     let minor = inputs.interpreter.minor.to_string();
-    let layers = group(&inputs.packages, VENV, &minor, Budget::default());
+    let layers = group(
+        inputs.name,
+        &inputs.packages,
+        (VENV, &minor),
+        inputs.census,
+        &budget(inputs.manifest),
+    );
     let plan = Plan {
         project: inputs.manifest.project().to_owned(),
         service: inputs.name.to_owned(),
@@ -75,6 +83,17 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
         at: inputs.at,
     };
     mistakes.finish(Some(plan)).map(|(plan, _)| plan)
+}
+
+/// How many layers wheels may take, and which are alone; the same for all services.
+fn budget(manifest: &Manifest) -> Budget {
+    let layers = manifest.layers.as_ref();
+    let max = layers.and_then(|layers| layers.max.as_ref());
+    let own = items(layers.and_then(|layers| layers.own.as_ref()));
+    Budget::of(
+        max.map_or(MAX_LAYERS, |max| max.value),
+        own.iter().filter_map(|name| name.parse().ok()).collect(),
+    )
 }
 
 /// Packages that the base forbids.

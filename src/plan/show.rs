@@ -64,7 +64,8 @@ pub fn tree(plan: &Plan) -> String {
     out
 }
 
-fn installs(plan: &Plan) -> String {
+/// What is installed, in a line.
+pub(super) fn installs(plan: &Plan) -> String {
     let count = plan.packages.len();
     if count == 0 && !plan.requirements.is_empty() {
         let files = plan
@@ -100,8 +101,9 @@ fn describe(plan: &Plan, layer: &WheelLayer) -> String {
         format!("{} {}{built}", pick.name, pick.version)
     });
     let reason = match layer.reason {
+        Reason::Own => "own".to_owned(),
         Reason::Heavy => "heavy".to_owned(),
-        Reason::Light { bucket } => format!("light {bucket}"),
+        Reason::Light { group, .. } => format!("light {group}"),
     };
     format!(
         "{} {reason}, {}: {}",

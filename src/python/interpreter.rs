@@ -76,6 +76,15 @@ impl Interpreter {
         }
     }
 
+    /// The same as far as an image's name tells: Alpine has musl.
+    pub fn assumed_in(image: &str, minor: PythonMinor, architecture: &str) -> Self {
+        let mut assumed = Self::assumed(minor, architecture);
+        if image.contains("alpine") {
+            assumed.libc = Libc::Musl(1, 2);
+        }
+        assumed
+    }
+
     /// What markers see on it (PEP 508).
     pub fn markers(&self) -> Result<MarkerEnvironment, String> {
         MarkerEnvironment::try_from(MarkerEnvironmentBuilder {

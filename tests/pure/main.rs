@@ -3,4 +3,5 @@
 
 mod examples;
 mod graphs;
+mod layers;
 mod scripted;

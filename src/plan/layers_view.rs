@@ -1,0 +1,64 @@
+//! A service's layers explained: which wheel is in which layer, why, how many bytes, and who else has it.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::Plan;
+use super::show::{bytes, installs};
+use crate::layers::{Reason, WheelLayer};
+
+/// The layers as an indented tree.
+pub fn layer_tree(plan: &Plan) -> String {
+    let mut out = format!("{} ({}): {}\n", plan.service, plan.platform, installs(plan));
+    for layer in &plan.layers {
+        let _ = writeln!(
+            out,
+            "  {} {}, {}, {}",
+            &layer.key.as_str()[..12],
+            reason(layer),
+            bytes(layer.bytes),
+            shared(plan, layer)
+        );
+        for index in &layer.packages {
+            let pick = &plan.packages[*index];
+            let size = bytes(pick.artifact.file().size);
+            let _ = writeln!(out, "    {} {}, {size}", pick.name, pick.version);
+        }
+    }
+    out
+}
+
+/// The layers for programs.
+pub fn layer_list(plan: &Plan) -> Value {
+    let layers = plan.layers.iter().map(|layer| {
+        let packages = layer.packages.iter().map(|index| {
+            let pick = &plan.packages[*index];
+            let file = pick.artifact.file();
+            json!({"name": pick.name, "version": pick.version, "file": file.filename, "sha256": file.sha256.hex(), "bytes": file.size})
+        });
+        json!({
+            "key": layer.key, "reason": layer.reason, "bytes": layer.bytes, "services": layer.services,
+            "packages": packages.collect::<Vec<_>>(),
+        })
+    });
+    json!({"service": plan.service, "platform": plan.platform, "layers": layers.collect::<Vec<_>>()})
+}
+
+fn reason(layer: &WheelLayer) -> String {
+    match layer.reason {
+        Reason::Own => "alone as `layers.own` says".to_owned(),
+        Reason::Heavy => "alone, heavy".to_owned(),
+        Reason::Light { group, of } => format!("light, group {} of {of}", group + 1),
+    }
+}
+
+fn shared(plan: &Plan, layer: &WheelLayer) -> String {
+    let others = layer.services.iter().map(String::as_str);
+    let others = others.filter(|name| *name != plan.service).collect::<Vec<_>>();
+    if others.is_empty() {
+        "in no other service".to_owned()
+    } else {
+        format!("also in {}", others.join(", "))
+    }
+}
