@@ -16,7 +16,9 @@ services:
 /// A lock of pure wheels of 70 kB, and numpy.
 fn lock(names: &[&str]) -> String {
     let package = |name: &&str| {
-        let sha = name.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let sha = name
+            .bytes()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let size = if *name == "numpy" { 18_000_000 } else { 70_000 };
         format!(
             "[[packages]]\nname = \"{name}\"\nversion = \"1.0\"\nwheels = [{{ url = \"https://files.example/{name}-1.0-py3-none-any.whl\", size = {size}, hashes = {{ sha256 = \"{sha:0<64}\" }} }}]\n"
