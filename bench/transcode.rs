@@ -92,7 +92,7 @@ fn one_round(way: &str, folder: &Path) {
     match way {
         "hash" => spread(&wheels, hash),
         "gzip" => spread(&wheels, |wheel| {
-            layer(wheel, LayerFormat::Gzip, &mut std::io::sink())
+            layer(wheel, LayerFormat::Gzip, &mut std::io::sink());
         }),
         "gzip-file" => spread(&wheels, |wheel| {
             let name = wheel.file_name().expect("a name");
