@@ -6,13 +6,11 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Entry, Node, Wheel, line, stderr, tree, unwheel};
+use support::{Entry, Node, Wheel, line, network, stderr, tree, unwheel};
 
 const UV: &str = "uv==0.13.9 \
     --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
@@ -82,9 +80,7 @@ const WHEELS: &[&str] = &[
 
 #[test]
 fn equals_uv() {
-    if std::env::var_os("WHEELWRIGHT_NETWORK").as_deref() != Some(OsStr::new("1")) {
-        let note = "skipped: comparing with uv needs a network; set WHEELWRIGHT_NETWORK=1\n";
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
+    if !network("comparing with uv needs a network") {
         return;
     }
     let temp = tempfile::tempdir().unwrap();

@@ -3,15 +3,40 @@
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
-use support::{Entry, Wheel, layer, layout, plan, stderr, tree};
+use support::{Entry, Wheel, layer, layout, network, plan, stderr, tree};
 use unwheel::{ErrorKind, LayerFormat, Options, Plan, install, write_layer};
+
+/// Everything a layer can be, with what unpacks it and pinned digests of the tar archive and of the layer.
+///
+/// Where layers are found by their key, a change of their bytes needs another key. Whoever changes digests here,
+/// be it for a new version of a dependency, has to raise the layout version in those keys.
+const FORMATS: &[(LayerFormat, &str, &str, &str)] = &[
+    (
+        LayerFormat::Gzip,
+        "gzip",
+        "sha256:fcb8711a8e1efe17370b81efcfec29deeb077413b8dd4cad714692096d467ef6",
+        "sha256:375d251a424ebc89ca9b4aca2da306641ff3f3d1754708fc8ced03e0287fc8df",
+    ),
+    (
+        LayerFormat::Estargz,
+        "gzip",
+        "sha256:c04bf644debba33de15503fd436a68a2cd092c4437b27671cf15f198f1ee7a8d",
+        "sha256:4c3bc14e5a9d941a720d59a9411a19bb75b298d3c9720648018da07c638182f1",
+    ),
+    #[cfg(feature = "zstd")]
+    (
+        LayerFormat::Zstd { level: 3 },
+        "zstd",
+        "sha256:fcb8711a8e1efe17370b81efcfec29deeb077413b8dd4cad714692096d467ef6",
+        "sha256:54ef67668b802574ed2cf27ad1d169bace8434d12fb94464fb599d8b4d6fd96a",
+    ),
+];
 
 /// Two wheels with something of everything.
 fn samples(directory: &Path) -> [PathBuf; 2] {
@@ -66,10 +91,13 @@ fn sha256(bytes: &[u8]) -> String {
     text
 }
 
-fn gunzip(bytes: &[u8]) -> Vec<u8> {
-    let mut unpacked = Vec::new();
-    MultiGzDecoder::new(bytes).read_to_end(&mut unpacked).unwrap();
-    unpacked
+fn options(temp: &Path) -> Options {
+    Options {
+        root: temp.join("root"),
+        layout: layout(),
+        jobs: NonZeroUsize::MIN,
+        allow_conflicts: false,
+    }
 }
 
 /// Pipes bytes into a command that has to succeed.
@@ -90,46 +118,58 @@ fn pipe(bytes: &[u8], command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
+/// Unpacks a layer with the system's `tar`.
+fn unpack(bytes: &[u8], program: &str, directory: &Path) {
+    fs::create_dir(directory).unwrap();
+    let archive = pipe(bytes, Command::new(program).args(["-d", "-c"]));
+    let flags = ["-x", "-p", "-f", "-", "--no-same-owner", "-C"];
+    pipe(&archive, Command::new("tar").args(flags).arg(directory));
+}
+
 #[test]
 fn a_layer_unpacks_to_the_installed_tree() {
     let temp = tempfile::tempdir().unwrap();
     let wheels = samples(temp.path());
-    let options = Options {
-        root: temp.path().join("installed"),
-        layout: layout(),
-        jobs: NonZeroUsize::MIN,
-        allow_conflicts: false,
-    };
+    let options = options(temp.path());
     install(&wheels, &options).unwrap();
-    let (bytes, _) = layer(&plan(&wheels), LayerFormat::Gzip);
-    let unpacked = temp.path().join("unpacked");
-    fs::create_dir(&unpacked).unwrap();
-    pipe(
-        &bytes,
-        Command::new("tar")
-            .args(["-xzpf", "-", "--no-same-owner", "-C"])
-            .arg(&unpacked),
-    );
-    let (mut theirs, mut ours) = (tree(&options.root), tree(&unpacked));
-    theirs.remove(".");
-    ours.remove(".");
-    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
-    for (path, node) in &ours {
-        assert!(*node == theirs[path], "{path} differs");
+    let mut installed = tree(&options.root);
+    installed.remove(".");
+    for (format, program, ..) in FORMATS {
+        let (bytes, _) = layer(&plan(&wheels), *format);
+        let directory = temp.path().join(format!("{format:?}"));
+        unpack(&bytes, program, &directory);
+        let mut unpacked = tree(&directory);
+        unpacked.remove(".");
+        if *format == LayerFormat::Estargz {
+            assert!(unpacked.remove("stargz.index.json").is_some());
+            assert_eq!(unpacked.remove(".no.prefetch.landmark").unwrap().contents, [0xf]);
+        }
+        assert_eq!(
+            unpacked.keys().collect::<Vec<_>>(),
+            installed.keys().collect::<Vec<_>>()
+        );
+        for (path, node) in &unpacked {
+            assert!(*node == installed[path], "{path} differs");
+        }
     }
 }
 
 #[test]
 fn a_layer_says_the_truth_about_itself() {
     let temp = tempfile::tempdir().unwrap();
-    let (bytes, layer) = layer(&plan(&samples(temp.path())), LayerFormat::Gzip);
-    let unpacked = gunzip(&bytes);
-    assert_eq!(layer.digest, sha256(&bytes));
-    assert_eq!(layer.size, bytes.len() as u64);
-    assert_eq!(layer.diff_id, sha256(&unpacked));
-    assert_eq!(layer.unpacked, unpacked.len() as u64);
-    assert_eq!(layer.toc_digest, None);
-    pipe(&bytes, Command::new("gzip").arg("-t"));
+    for (format, program, ..) in FORMATS {
+        let (bytes, layer) = layer(&plan(&samples(temp.path())), *format);
+        let unpacked = pipe(&bytes, Command::new(program).args(["-d", "-c"]));
+        assert_eq!(layer.digest, sha256(&bytes));
+        assert_eq!(layer.size, bytes.len() as u64);
+        assert_eq!(layer.diff_id, sha256(&unpacked));
+        assert_eq!(layer.unpacked, unpacked.len() as u64);
+        assert_eq!(layer.toc_digest.is_some(), *format == LayerFormat::Estargz);
+        assert_eq!(
+            layer.annotations().len(),
+            if layer.toc_digest.is_some() { 2 } else { 0 }
+        );
+    }
 }
 
 #[test]
@@ -157,33 +197,68 @@ fn other_readers_agree() {
     }
 }
 
-/// Where layers are found by their key, a change of their bytes needs another key. Whoever comes here because of a new
-/// version of a dependency has to raise the layout version in those keys.
+/// The stargz snapshotter's own library reads the table, agrees with its digest and with that of every file.
+#[test]
+fn the_snapshotters_library_accepts_estargz() {
+    if !network("checking eStargz takes Go and its module proxy") {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let wheels = samples(temp.path());
+    let options = options(temp.path());
+    install(&wheels, &options).unwrap();
+    let (bytes, layer) = layer(&plan(&wheels), LayerFormat::Estargz);
+    let file = temp.path().join("layer");
+    fs::write(&file, bytes).unwrap();
+    let output = Command::new("go")
+        .args(["run", "."])
+        .arg(&file)
+        .arg(layer.toc_digest.unwrap())
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/estargz"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut found: Vec<&str> = text.lines().collect();
+    found.sort_unstable();
+
+    let mut installed = tree(&options.root);
+    installed.remove(".");
+    let mut expected: Vec<String> = installed
+        .iter()
+        .map(|(path, node)| {
+            let kind = if node.directory { "dir" } else { "reg" };
+            let size = node.contents.len();
+            format!("{kind} {path} {:o} {size} {}", node.mode, node.mtime)
+        })
+        .collect();
+    expected.push("reg .no.prefetch.landmark 644 1 315532800".to_owned());
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn bytes_are_pinned() {
     let temp = tempfile::tempdir().unwrap();
-    let (_, layer) = layer(&plan(&samples(temp.path())), LayerFormat::Gzip);
-    assert_eq!(
-        layer.diff_id,
-        "sha256:fcb8711a8e1efe17370b81efcfec29deeb077413b8dd4cad714692096d467ef6"
-    );
-    assert_eq!(
-        layer.digest,
-        "sha256:375d251a424ebc89ca9b4aca2da306641ff3f3d1754708fc8ced03e0287fc8df"
-    );
+    let mut found = Vec::new();
+    let mut pinned = Vec::new();
+    for (format, _, diff_id, digest) in FORMATS {
+        let (_, layer) = layer(&plan(&samples(temp.path())), *format);
+        found.push((format, layer.diff_id, layer.digest));
+        pinned.push((format, (*diff_id).to_owned(), (*digest).to_owned()));
+    }
+    assert_eq!(found, pinned);
 }
 
 #[test]
 fn twice_is_equal_whatever_the_jobs_and_the_folder() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let first = layer(&plan(&samples(one.path())), LayerFormat::Gzip);
-    let wheels = samples(other.path());
     let jobs = NonZeroUsize::new(7).unwrap();
-    let second = layer(
-        &Plan::open(&wheels, &layout(), false, jobs).unwrap(),
-        LayerFormat::Gzip,
-    );
-    assert!(first == second);
+    for (format, ..) in FORMATS {
+        let first = layer(&plan(&samples(one.path())), *format);
+        let plan = Plan::open(&samples(other.path()), &layout(), false, jobs).unwrap();
+        assert!(first == layer(&plan, *format), "{format:?}");
+    }
 }
 
 #[test]
@@ -217,17 +292,13 @@ fn bad_contents_are_told_as_when_installed() {
             .write(temp.path())
     };
     let wheels = [bad("a"), bad("b")];
-    let options = Options {
-        root: temp.path().join("root"),
-        layout: layout(),
-        jobs: NonZeroUsize::MIN,
-        allow_conflicts: false,
-    };
     let text = |errors: Vec<unwheel::Error>| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let installed = text(install(&wheels, &options).unwrap_err());
-    let layered = text(write_layer(&plan(&wheels), &LayerFormat::Gzip, &mut std::io::sink()).unwrap_err());
-    assert_eq!(layered.len(), 8);
-    assert_eq!(layered, installed);
+    let installed = text(install(&wheels, &options(temp.path())).unwrap_err());
+    assert_eq!(installed.len(), 8);
+    for (format, ..) in FORMATS {
+        let errors = write_layer(&plan(&wheels), format, &mut std::io::sink()).unwrap_err();
+        assert_eq!(text(errors), installed);
+    }
 }
 
 #[test]
@@ -271,16 +342,15 @@ impl Write for Full {
 fn a_full_disk_is_no_fault_of_a_wheel() {
     let temp = tempfile::tempdir().unwrap();
     let plan = plan(&samples(temp.path()));
-    let (bytes, _) = layer(&plan, LayerFormat::Gzip);
-    for room in [0, 1, 1000, 200_000, bytes.len() - 1] {
-        let errors = write_layer(&plan, &LayerFormat::Gzip, &mut Full(room)).unwrap_err();
-        assert_eq!(errors.len(), 1);
-        assert_eq!(errors[0].kind(), ErrorKind::Io);
-        assert!(
-            errors[0].to_string().contains("failed to write the layer"),
-            "{}",
-            errors[0]
-        );
+    for (format, ..) in FORMATS {
+        let (bytes, _) = layer(&plan, *format);
+        for room in [0, 1, 1000, 200_000, bytes.len() - 1] {
+            let errors = write_layer(&plan, format, &mut Full(room)).unwrap_err();
+            assert_eq!(errors.len(), 1);
+            assert_eq!(errors[0].kind(), ErrorKind::Io);
+            let message = errors[0].to_string();
+            assert!(message.contains("failed to write the layer"), "{message}");
+        }
+        write_layer(&plan, format, &mut Full(bytes.len())).unwrap();
     }
-    write_layer(&plan, &LayerFormat::Gzip, &mut Full(bytes.len())).unwrap();
 }

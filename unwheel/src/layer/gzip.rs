@@ -6,8 +6,6 @@ use super::output::Output;
 use crate::body::{Raw, RawMethod};
 use crate::error::Problem;
 
-/// Smaller files share a member with what is around them: a member of its own costs more than it saves.
-const SMALLEST: u64 = 4 << 10;
 /// What is compressed here is cut into members of so many bytes, whatever the size of the chunks it comes in.
 const PLAIN: usize = 256 << 10;
 /// Headers compress to nearly nothing at any level.
@@ -16,11 +14,6 @@ const LEVEL: Compression = Compression::new(6);
 const STORED: usize = 32 << 10;
 /// Deflate, no flags, no time, no system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-
-/// Says whether a file's stream is to be passed through.
-pub(super) fn passes(raw: &Raw) -> bool {
-    raw.size >= SMALLEST
-}
 
 /// Writes members.
 pub(super) struct Gzip<'a> {
@@ -61,21 +54,21 @@ impl<'a> Gzip<'a> {
     pub(super) fn begin(&mut self, raw: Raw) -> Result<(), Problem> {
         self.flush()?;
         self.passing = Some((raw, raw.size));
-        self.out.write(&HEADER)
+        self.out.put(&HEADER)
     }
 
     /// Takes bytes of the member as they lie in the wheel.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let (raw, left) = self.passing.as_mut().expect("a member was begun");
         if raw.method == RawMethod::Deflate {
-            return self.out.write(bytes);
+            return self.out.put(bytes);
         }
         for block in bytes.chunks(STORED) {
             *left -= block.len() as u64;
             let length = u16::try_from(block.len()).expect("blocks are small");
             let [low, high] = length.to_le_bytes();
-            self.out.write(&[u8::from(*left == 0), low, high, !low, !high])?;
-            self.out.write(block)?;
+            self.out.put(&[u8::from(*left == 0), low, high, !low, !high])?;
+            self.out.put(block)?;
         }
         Ok(())
     }
@@ -84,6 +77,12 @@ impl<'a> Gzip<'a> {
     pub(super) fn end(&mut self) -> Result<(), Problem> {
         let (raw, _) = self.passing.take().expect("a member was begun");
         self.trailer(raw.crc, raw.size)
+    }
+
+    /// Ends the member that is being filled and tells where the next one starts.
+    pub(super) fn boundary(&mut self) -> Result<u64, Problem> {
+        self.flush()?;
+        Ok(self.out.written)
     }
 
     /// Compresses what waits.
@@ -102,8 +101,8 @@ impl<'a> Gzip<'a> {
         );
         let mut crc = Crc::new();
         crc.update(&self.plain);
-        self.out.write(&HEADER)?;
-        self.out.write(&self.packed)?;
+        self.out.put(&HEADER)?;
+        self.out.put(&self.packed)?;
         let size = self.plain.len() as u64;
         self.plain.clear();
         self.trailer(crc.sum(), size)
@@ -111,13 +110,14 @@ impl<'a> Gzip<'a> {
 
     /// Writes checksum and length, the latter without what does not fit into 32 bits.
     fn trailer(&mut self, crc: u32, size: u64) -> Result<(), Problem> {
-        self.out.write(&crc.to_le_bytes())?;
-        self.out.write(&size.to_le_bytes()[..4])
+        self.out.put(&crc.to_le_bytes())?;
+        self.out.put(&size.to_le_bytes()[..4])
     }
 
-    /// Returns digest and size of the file.
-    pub(super) fn finish(mut self) -> Result<(String, u64), Problem> {
+    /// Ends the file with members that are ready. Returns its digest and size.
+    pub(super) fn finish(mut self, last: &[u8]) -> Result<(String, u64), Problem> {
         self.flush()?;
+        self.out.put(last)?;
         self.out.finish()
     }
 }

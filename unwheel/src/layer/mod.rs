@@ -1,35 +1,34 @@
-//! The sink that makes image layers: a tar archive, compressed, with the digests an image refers to it by.
+//! The sink that makes image layers: a tar archive, compressed, with the digests by which an image refers to it.
 //!
 //! Nothing is compressed again that a wheel has compressed already. A zip entry is a raw deflate stream with its
 //! CRC-32 and its length, which is all that a gzip member consists of, and a gzip file is any number of members in
 //! a row (RFC 1952, section 2.2). So the large files of a wheel pass through as they are; the tar headers between
 //! them, and what is small or generated, go into members of our own.
 //!
-//! - `tar` spells headers;
-//! - `gzip` writes members, `zstd` compresses anew;
+//! - `writer` is the sink; `tar` spells its headers;
+//! - `gzip` writes members, `zstd` compresses anew, `toc` adds what eStargz has beyond gzip;
 //! - `output` counts and hashes what is written.
 //!
 //! A layer depends on its wheels, the layout and the format alone: no clock, no names of users, no number of
-//! threads. Equal layers can be made on any machine. What decides their bytes is therefore pinned here, and
+//! threads. Equal layers can be made on any machine. What decides their bytes is therefore pinned in these files, and
 //! a test holds digests against it: a change of any of them needs a new layout version wherever layers are keyed.
 
 mod gzip;
 mod output;
 mod tar;
+mod toc;
+mod writer;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
 
-use sha2::{Digest, Sha256};
-
-use crate::body::Body;
 use crate::error::{Error, ErrorKind, Problem};
 use crate::plan::Plan;
-use crate::sink::Sink;
-use gzip::Gzip;
-use output::{Output, digest_of};
+use writer::Writer;
 
-/// Overlay file systems and image layers give names that start so a meaning of their own: they delete.
+/// Image layers give names that start so a meaning of their own: they delete.
 const WHITEOUT: &str = ".wh.";
 
 /// How a layer is packed.
@@ -37,9 +36,18 @@ const WHITEOUT: &str = ".wh.";
 pub enum LayerFormat {
     /// gzip, made of the wheels' own deflate streams.
     Gzip,
+    /// gzip with a table of contents, from which the stargz snapshotter starts containers before the layer is there.
+    /// Two files at the root of the layer belong to it.
+    Estargz,
+    /// zstd, compressed anew at a level of that library.
+    #[cfg(feature = "zstd")]
+    Zstd {
+        /// 1 to 19; 3 is the library's own choice.
+        level: i32,
+    },
 }
 
-/// A layer that was written, by the terms of the OCI image specification.
+/// A layer that was written, in the terms of the OCI image specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// `sha256:…` of the compressed bytes, by which a manifest refers to the layer.
@@ -54,6 +62,22 @@ pub struct Layer {
     pub toc_digest: Option<String>,
 }
 
+impl Layer {
+    /// What the manifest has to say of the layer for its table of contents to be used, by key.
+    pub fn annotations(&self) -> Vec<(&'static str, String)> {
+        let Some(toc) = &self.toc_digest else {
+            return Vec::new();
+        };
+        vec![
+            ("containerd.io/snapshot/stargz/toc.digest", toc.clone()),
+            (
+                "io.containers.estargz.uncompressed-size",
+                self.unpacked.to_string(),
+            ),
+        ]
+    }
+}
+
 /// Writes all files of a plan as one layer. Memory does not grow with the wheels' contents.
 ///
 /// Contents are verified while they are written, so bytes come out before the verdict: unless this returns `Ok`, what
@@ -61,80 +85,12 @@ pub struct Layer {
 /// [`crate::install`] does.
 pub fn write_layer(plan: &Plan, format: &LayerFormat, out: &mut dyn Write) -> Result<Layer, Vec<Error>> {
     refuse_whiteouts(plan)?;
-    let LayerFormat::Gzip = format;
-    let mut writer = Writer {
-        packer: Gzip::new(Output::new(out)),
-        digest: Sha256::new(),
-        unpacked: 0,
-    };
+    let mut writer = Writer::new(*format, out).map_err(unplaced)?;
     plan.emit(&mut writer).map_err(|found| all_errors(plan, found))?;
-    writer.finish().map_err(|problem| {
-        vec![Error {
-            wheel: None,
-            entry: None,
-            problem,
-        }]
-    })
+    writer.finish().map_err(unplaced)
 }
 
-/// A tar archive on its way into a packer.
-struct Writer<'a> {
-    packer: Gzip<'a>,
-    /// Over the tar archive.
-    digest: Sha256,
-    unpacked: u64,
-}
-
-impl Sink for Writer<'_> {
-    fn directory(&mut self, path: &str) -> Result<(), Problem> {
-        self.plain(&tar::directory(path))
-    }
-
-    fn file(&mut self, path: &str, executable: bool, size: u64, body: Body<'_>) -> Result<(), Problem> {
-        self.plain(&tar::file(path, executable, size))?;
-        match body.raw().filter(gzip::passes) {
-            Some(raw) => {
-                self.packer.begin(raw)?;
-                let Self {
-                    packer,
-                    digest,
-                    unpacked,
-                } = self;
-                body.stream_with_raw(&mut |packed| packer.pass(packed), &mut |chunk| {
-                    digest.update(chunk);
-                    *unpacked += chunk.len() as u64;
-                    Ok(())
-                })?;
-                self.packer.end()?;
-            }
-            None => body.stream(&mut |chunk| self.plain(chunk))?,
-        }
-        self.plain(tar::padding(size))
-    }
-}
-
-impl Writer<'_> {
-    /// Takes bytes of the archive that the packer has to compress.
-    fn plain(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        self.digest.update(bytes);
-        self.unpacked += bytes.len() as u64;
-        self.packer.plain(bytes)
-    }
-
-    fn finish(mut self) -> Result<Layer, Problem> {
-        self.plain(tar::END)?;
-        let (digest, size) = self.packer.finish()?;
-        Ok(Layer {
-            digest,
-            diff_id: digest_of(self.digest),
-            size,
-            unpacked: self.unpacked,
-            toc_digest: None,
-        })
-    }
-}
-
-/// A file that a layer cannot hold is found before anything is written.
+/// Files that a layer cannot hold are found before anything is written.
 fn refuse_whiteouts(plan: &Plan) -> Result<(), Vec<Error>> {
     let is_whiteout = |path: &str| path.split('/').any(|part| part.starts_with(WHITEOUT));
     let errors: Vec<Error> = plan
@@ -152,4 +108,12 @@ fn all_errors(plan: &Plan, first: Vec<Error>) -> Vec<Error> {
     }
     let all = plan.verify(NonZeroUsize::MIN);
     if all.is_empty() { first } else { all }
+}
+
+fn unplaced(problem: Problem) -> Vec<Error> {
+    vec![Error {
+        wheel: None,
+        entry: None,
+        problem,
+    }]
 }

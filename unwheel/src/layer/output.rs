@@ -25,10 +25,8 @@ impl<'a> Output<'a> {
         }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        self.digest.update(bytes);
-        self.written += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(failed)
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.write_all(bytes).map_err(failed)
     }
 
     /// Returns digest and size.
@@ -38,7 +36,21 @@ impl<'a> Output<'a> {
     }
 }
 
-fn failed(source: std::io::Error) -> Problem {
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.out.write_all(bytes)?;
+        self.digest.update(bytes);
+        self.written += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Says what failed; no wheel is at fault.
+pub(super) fn failed(source: std::io::Error) -> Problem {
     Problem::Io {
         action: "write the layer".to_owned(),
         source,

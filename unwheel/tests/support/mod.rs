@@ -380,3 +380,13 @@ pub(crate) fn layer(plan: &Plan, format: LayerFormat) -> (Vec<u8>, Layer) {
     let layer = write_layer(plan, &format, &mut bytes).unwrap();
     (bytes, layer)
 }
+
+/// Whether tests may use a network; says so if they may not. With it, anything that is missing is a failure.
+pub(crate) fn network(what: &str) -> bool {
+    let allowed = std::env::var_os("WHEELWRIGHT_NETWORK").is_some_and(|value| value == "1");
+    if !allowed {
+        let note = format!("skipped: {what}; set WHEELWRIGHT_NETWORK=1\n");
+        std::io::stderr().write_all(note.as_bytes()).unwrap();
+    }
+    allowed
+}
