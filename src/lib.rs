@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`diag`] | mistakes with places | terminal text, BuildKit sources |
 //! | [`http`] | addresses | answers: the one HTTP client |
+//! | [`tree`] | folders of this machine | their files as transfers send them |
 //! | [`manifest`] | `wheelwright.yaml` | typed, spanned, validated values |
 //! | [`python`] | requirement files, locks, tags | the files to install |
 //! | [`plan`] | a service's part of all that | its steps, printable |
@@ -38,3 +39,4 @@ pub mod plan;
 pub mod python;
 pub mod report;
 pub mod run;
+pub mod tree;

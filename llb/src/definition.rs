@@ -92,6 +92,15 @@ fn describe(missing: &[MissingCap]) -> String {
 }
 
 impl Definition {
+    /// The message that the daemon takes, without a copy of it.
+    pub fn into_pb(self) -> pb::Definition {
+        pb::Definition {
+            def: self.ops.into_iter().map(|op| op.bytes).collect(),
+            metadata: self.metadata,
+            source: self.source,
+        }
+    }
+
     /// The message that the daemon takes.
     pub fn to_pb(&self) -> pb::Definition {
         pb::Definition {

@@ -48,7 +48,7 @@ pub(super) async fn accounts(
     root: &State,
     caches: &[CacheImport],
 ) -> Result<Accounts, Failure> {
-    let result = bridge.solve(lower::marshal(root).to_pb(), caches).await?;
+    let result = bridge.solve(lower::marshal(root).into_pb(), caches).await?;
     let read = |path: &'static str| {
         let result = result.clone();
         async move {
@@ -85,7 +85,7 @@ pub(super) async fn interpreter(
 ) -> Result<Interpreter, Failure> {
     let ask = |root: Option<State>| async {
         let probe = lower::probe(cx, root, wanted, at);
-        let result = bridge.solve(lower::marshal(&probe).to_pb(), caches).await?;
+        let result = bridge.solve(lower::marshal(&probe).into_pb(), caches).await?;
         let bytes = bridge.read_file(&result, lower::PROBE_FILE).await?;
         serde_json::from_slice::<Found>(&bytes).map_err(|error| {
             Failure::Internal(format!(

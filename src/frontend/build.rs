@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use super::load::{self, Loaded};
 use super::outcome::{Built, outcome, rfc3339};
 use super::target::{Target, platforms, target};
-use super::{Failure, Files, Options, Project, Request, Tools, base, census, lock};
+use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, census, lock};
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Ref};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::layers::{Census, GraphProvider, find};
@@ -32,13 +32,17 @@ pub(super) async fn build(
     let tools = tools(request)?;
     let build = Build {
         bridge,
+        request,
         options,
         engine: &engine,
         loaded: &loaded,
         target: &target,
         tools,
     };
-    let results = try_join_all(platforms.iter().map(|platform| build.platform(platform))).await?;
+    let (results, ()) = futures_util::try_join!(
+        try_join_all(platforms.iter().map(|platform| build.platform(platform))),
+        build.ahead(),
+    )?;
     Ok(outcome(options, &platforms, results))
 }
 
@@ -62,9 +66,10 @@ fn tools(request: &Request) -> Result<State, Failure> {
 
 struct Build<'a> {
     bridge: &'a dyn Bridge,
+    request: &'a Request,
     options: &'a Options,
     engine: &'a Engine,
-    loaded: &'a Loaded,
+    loaded: &'a Loaded<'a>,
     target: &'a Target,
     tools: State,
 }
@@ -77,9 +82,10 @@ impl Build<'_> {
             platform: platform.clone(),
             mode: self.options.resolve_mode,
         };
-        let (image, (project, files)) = futures_util::try_join!(
+        let (image, (project, files), ()) = futures_util::try_join!(
             base::image(self.bridge, &query, &self.loaded.file, stand.image_at),
-            load::project(self.bridge, self.loaded, &self.target.service),
+            self.loaded.project(&self.target.service),
+            self.code_is_there(),
         )?;
         let cx = self.context(platform, &image.reference, base::environment(&image.config));
         let (plan, definition) = if self.target.base_only {
@@ -95,7 +101,7 @@ impl Build<'_> {
         } else {
             self.service(&cx, (&project, &files)).await?
         };
-        let result = self.solve(&definition).await?;
+        let result = self.solve(definition).await?;
         let created = self
             .options
             .build_arg("SOURCE_DATE_EPOCH")
@@ -112,6 +118,25 @@ impl Build<'_> {
             config,
             base_config: image.config,
         })
+    }
+
+    /// Local folders are on their way while the engine looks at the base: the graph will need them. When the engine
+    /// was asked whether the code is there, it has that already.
+    async fn ahead(&self) -> Result<(), Failure> {
+        let mut folders = Vec::new();
+        if matches!(self.request.tools, Tools::Local(_)) {
+            folders.push(self.tools.clone());
+        }
+        let paths = self.code_paths();
+        if matches!(self.request.origin, Origin::Disk { .. }) && !paths.is_empty() {
+            folders.push(self.code(&paths));
+        }
+        let send = async |folder: State| {
+            let result = self.bridge.solve(lower::marshal(&folder).into_pb(), &[]).await?;
+            self.bridge.evaluate(&result).await
+        };
+        try_join_all(folders.into_iter().map(send)).await?;
+        Ok(())
     }
 
     /// The full name of the image, with Docker's registry where none is named.
@@ -150,10 +175,9 @@ impl Build<'_> {
             .as_ref()
             .map(|python| python.value.to_string())
             .unwrap_or_default();
-        let (interpreter, accounts, ()) = futures_util::try_join!(
+        let (interpreter, accounts) = futures_util::try_join!(
             base::interpreter(self.bridge, cx, rootfs.clone(), &wanted, at, caches),
             self.accounts(&rootfs),
-            self.code_is_there(cx),
         )?;
         let named = (self.target.name.as_str(), &self.target.service);
         let packages = lock::packages(
@@ -211,15 +235,25 @@ impl Build<'_> {
         Ok(plan::make(inputs)?)
     }
 
+    /// The paths of the repository that the service lists.
+    fn code_paths(&self) -> Vec<ProjectPath> {
+        let service = &self.target.service;
+        lower::context_paths(&plan::code(service), &plan::files(service))
+    }
+
+    /// The repository narrowed to them.
+    fn code(&self, paths: &[ProjectPath]) -> State {
+        lower::narrowed(&self.loaded.context, &self.target.name, paths)
+    }
+
     /// Listed paths that are not there are told before anything is copied, all of them.
-    async fn code_is_there(&self, cx: &Context) -> Result<(), Failure> {
+    async fn code_is_there(&self) -> Result<(), Failure> {
         let code = plan::code(&self.target.service);
-        let paths = lower::context_paths(&code, &plan::files(&self.target.service));
+        let paths = self.code_paths();
         if paths.is_empty() {
             return Ok(());
         }
-        let source = lower::context_source(cx, &self.target.name, &paths);
-        let absent = load::absent(self.bridge, &source, &paths).await?;
+        let absent = self.loaded.absent(&self.code(&paths), &paths).await?;
         let place = |path| {
             let listed = code.iter().find(|code| code.from == path);
             listed.map_or(self.target.at, |code| code.at)
@@ -265,14 +299,14 @@ impl Build<'_> {
         }
     }
 
-    async fn solve(&self, definition: &Definition) -> Result<Ref, Failure> {
+    async fn solve(&self, definition: Definition) -> Result<Ref, Failure> {
         definition.check(|cap| self.engine.has(cap)).map_err(|missing| {
             Diagnostic::error(format!("this engine is too old: {missing}"))
                 .help("BuildKit 0.19 or Docker 28 and newer have it")
         })?;
         Ok(self
             .bridge
-            .solve(definition.to_pb(), &self.options.cache_imports)
+            .solve(definition.into_pb(), &self.options.cache_imports)
             .await?)
     }
 }

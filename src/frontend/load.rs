@@ -1,42 +1,58 @@
-//! Reading the project through the engine: the manifest, what .dockerignore leaves out, requirement files, locks.
+//! The project as the build needs it: the manifest, what .dockerignore leaves out, requirement files, locks.
 
-use std::collections::BTreeMap;
-
-use buildkit_llb::{Copy, Differ, FileOp, Source, SourceMap, State};
-use futures_util::future::try_join_all;
+use buildkit_llb::{Copy, FileOp, Source, SourceMap, State};
 
 use super::failure::{language, range};
 use super::project::{Files, Project};
+use super::reader::{self, ByDisk, ByEngine, Inputs, Origin, Reader};
 use super::{Failure, Options, Request, census};
-use crate::bridge::{Bridge, Ref, Warning};
+use crate::bridge::{Bridge, Warning};
 use crate::diag::{Diagnostic, SourceFile};
 use crate::lower::{self, LocalContext};
 use crate::manifest::{self, Manifest, ProjectPath, Service};
+use crate::tree::Patterns;
 
 /// A manifest and where it came from.
-#[derive(Debug, Clone)]
-pub(super) struct Loaded {
+#[derive(Debug)]
+pub(super) struct Loaded<'a> {
     pub(super) file: SourceFile,
     pub(super) sources: SourceMap,
     pub(super) manifest: Manifest,
     pub(super) context: LocalContext,
+    reader: Box<dyn Reader + 'a>,
 }
 
-/// What clients hand over in place of local folders, by name.
-type Inputs = BTreeMap<String, State>;
-
 /// Reads and checks the manifest, then .dockerignore.
-pub(super) async fn manifest(
-    bridge: &dyn Bridge,
+pub(super) async fn manifest<'a>(
+    bridge: &'a dyn Bridge,
     request: &Request,
-    options: &Options,
-) -> Result<Loaded, Failure> {
-    let inputs = inputs(bridge).await?;
+    options: &'a Options,
+) -> Result<Loaded<'a>, Failure> {
     let remote = options.remote_context.as_deref().map(remote).transpose()?;
-    let ((file, digest), context) = futures_util::try_join!(
-        manifest_file(bridge, request, options, &inputs, remote.as_ref()),
-        context(bridge, request, options, &inputs, remote.clone()),
+    let inputs = match request.origin {
+        Origin::Engine => inputs(bridge).await?,
+        Origin::Disk { .. } => Inputs::new(),
+    };
+    let mut context = context(request, options, &inputs, remote.clone());
+    let tree = manifest_tree(request, options, &inputs, remote);
+    let digest = lower::marshal(&tree).head().unwrap_or_default().to_owned();
+    let reader: Box<dyn Reader + 'a> = match &request.origin {
+        Origin::Engine => Box::new(ByEngine {
+            bridge,
+            options,
+            manifest: tree,
+        }),
+        Origin::Disk { context, manifest } => Box::new(ByDisk {
+            context: context.clone(),
+            manifest: manifest.join(&options.filename),
+            name: options.filename.clone(),
+        }),
+    };
+    let (file, excludes) = futures_util::try_join!(
+        manifest_file(reader.as_ref(), options),
+        ignored(reader.as_ref(), options, &context),
     )?;
+    context.excludes = excludes;
     let (manifest, warnings) = manifest::parse(&file)?;
     let sources = SourceMap::new(
         file.name(),
@@ -51,6 +67,7 @@ pub(super) async fn manifest(
         sources,
         manifest,
         context,
+        reader,
     })
 }
 
@@ -98,37 +115,22 @@ fn remote(address: &str) -> Result<State, Failure> {
     )
 }
 
-/// The manifest's text and the digest of the vertex it came from.
-async fn manifest_file(
-    bridge: &dyn Bridge,
-    request: &Request,
-    options: &Options,
-    inputs: &Inputs,
-    remote: Option<&State>,
-) -> Result<(SourceFile, String), Failure> {
+/// Where the manifest is: what the client handed over, a remote context, or a local folder.
+fn manifest_tree(request: &Request, options: &Options, inputs: &Inputs, remote: Option<State>) -> State {
+    let given = inputs
+        .get(&options.manifest_local)
+        .or_else(|| inputs.get(&options.context_local));
+    given
+        .cloned()
+        .or(remote)
+        .unwrap_or_else(|| reader::manifest_source(request, options))
+}
+
+async fn manifest_file(reader: &dyn Reader, options: &Options) -> Result<SourceFile, Failure> {
     let name = &options.filename;
-    let state = match (
-        inputs
-            .get(&options.manifest_local)
-            .or_else(|| inputs.get(&options.context_local)),
-        remote,
-    ) {
-        (Some(state), _) | (None, Some(state)) => state.clone(),
-        (None, None) => Source::local(&options.manifest_local)
-            .session_id(session(request, options, &options.manifest_local))
-            .follow_paths([name.clone()])
-            .shared_key_hint(format!("{name}{}", shared_key(options, &options.manifest_local)))
-            .differ(Differ::None)
-            .name(format!("[internal] load build definition from {name}"))
-            .build(),
-    };
-    let definition = lower::marshal(&state);
-    let digest = definition.head().unwrap_or_default().to_owned();
-    let result = bridge.solve(definition.to_pb(), &[]).await?;
-    match bridge.read_file(&result, name).await {
-        Ok(bytes) => Ok((SourceFile::new(name.as_str(), text(name, bytes)?), digest)),
-        Err(error) if error.is_not_found() => Err(no_manifest(name).into()),
-        Err(error) => Err(error.into()),
+    match reader.manifest().await? {
+        Some(bytes) => Ok(SourceFile::new(name.as_str(), text(name, bytes)?)),
+        None => Err(no_manifest(name).into()),
     }
 }
 
@@ -145,149 +147,74 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
     })
 }
 
-fn session(request: &Request, options: &Options, local: &str) -> String {
-    options
-        .local_sessions
-        .get(local)
-        .unwrap_or(&request.session)
-        .clone()
-}
-
-fn shared_key(options: &Options, local: &str) -> String {
-    options
-        .shared_keys
-        .get(local)
-        .map(|key| format!("-{key}"))
-        .unwrap_or_default()
-}
-
-/// The repository as a source, without what .dockerignore leaves out.
-async fn context(
-    bridge: &dyn Bridge,
-    request: &Request,
-    options: &Options,
-    inputs: &Inputs,
-    remote: Option<State>,
-) -> Result<LocalContext, Failure> {
+/// The repository as a source.
+fn context(request: &Request, options: &Options, inputs: &Inputs, remote: Option<State>) -> LocalContext {
     let name = options.context_local.clone();
-    let mut context = LocalContext {
-        session: session(request, options, &name),
-        shared_key: shared_key(options, &name),
+    LocalContext {
+        session: reader::session(request, options, &name),
+        shared_key: reader::shared_key(options, &name),
         state: inputs.get(&name).cloned().or(remote),
         excludes: Vec::new(),
         name,
-    };
-    if context.state.is_none() {
-        context.excludes = ignored(bridge, options, &context).await?;
     }
-    Ok(context)
 }
 
-/// Patterns of `<manifest>.dockerignore`, else of `.dockerignore`.
+/// Patterns of `<manifest>.dockerignore`, else of `.dockerignore`; none for a repository that is no local folder.
 async fn ignored(
-    bridge: &dyn Bridge,
+    reader: &dyn Reader,
     options: &Options,
     context: &LocalContext,
 ) -> Result<Vec<String>, Failure> {
+    if context.state.is_some() {
+        return Ok(Vec::new());
+    }
     let own = format!("{}.dockerignore", options.filename);
-    let names = [own.as_str(), ".dockerignore"];
-    let source = Source::local(&context.name)
-        .session_id(&context.session)
-        .follow_paths(names)
-        .shared_key_hint(format!("{}-.dockerignore{}", context.name, context.shared_key))
-        .differ(Differ::None)
-        .name("[internal] load .dockerignore")
-        .build();
-    let result = bridge.solve(lower::marshal(&source).to_pb(), &[]).await?;
-    for name in names {
-        match bridge.read_file(&result, name).await {
-            Ok(bytes) => return Ok(ignore_patterns(&text(name, bytes)?)),
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// The lines of an ignore file as patterns relative to the root, as Docker reads them: comments and empty lines
-/// out, cleaned, `!` kept in front.
-fn ignore_patterns(text: &str) -> Vec<String> {
-    let lines = text
-        .trim_start_matches('\u{feff}')
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(str::trim);
-    lines
-        .filter(|line| !line.is_empty())
-        .filter_map(|line| {
-            let (not, path) = line
-                .strip_prefix('!')
-                .map_or(("", line), |path| ("!", path.trim()));
-            let parts = path
-                .split('/')
-                .filter(|part| !part.is_empty() && *part != ".")
-                .collect::<Vec<_>>();
-            (!parts.is_empty()).then(|| format!("{not}{}", parts.join("/")))
-        })
-        .collect()
-}
-
-/// Reads a service's requirement files or lock, in as many rounds as they name each other; with the first, the locks of
-/// the other services, by which layers are shared.
-pub(super) async fn project(
-    bridge: &dyn Bridge,
-    loaded: &Loaded,
-    service: &Service,
-) -> Result<(Project, Files), Failure> {
-    let mut files = Files::new();
-    let mut locks = census::locks(&loaded.manifest, service);
-    loop {
-        match Project::gather(&loaded.file, &loaded.manifest, service, &files)? {
-            Ok(project) => return Ok((project, files)),
-            Err(mut missing) => {
-                missing.append(&mut locks);
-                let missing = missing.into_iter().collect::<Vec<_>>();
-                files.extend(read(bridge, &loaded.context, &missing).await?);
-            }
-        }
-    }
-}
-
-async fn read(bridge: &dyn Bridge, context: &LocalContext, paths: &[ProjectPath]) -> Result<Files, Failure> {
-    let what = paths
-        .iter()
-        .map(ProjectPath::as_str)
-        .collect::<Vec<_>>()
-        .join(" ");
-    let source = lower::narrowed(context, &what, paths);
-    let result = bridge.solve(lower::marshal(&source).to_pb(), &[]).await?;
-    let one = |path: &ProjectPath| {
-        let (path, result) = (path.clone(), result.clone());
-        async move {
-            match bridge.read_file(&result, path.as_str()).await {
-                Ok(bytes) => Ok((path.clone(), Some(text(path.as_str(), bytes)?))),
-                Err(error) if error.is_not_found() => Ok((path, None)),
-                Err(error) => Err(Failure::from(error)),
-            }
-        }
+    let Some((name, bytes)) = reader.first(context, &[&own, ".dockerignore"]).await? else {
+        return Ok(Vec::new());
     };
-    Ok(try_join_all(paths.iter().map(one)).await?.into_iter().collect())
+    let patterns = Patterns::lines(&text(&name, bytes)?);
+    match Patterns::new(&patterns) {
+        Ok(_) => Ok(patterns),
+        Err(error) => Err(Diagnostic::error(format!("`{name}` cannot be used: {error}")).into()),
+    }
 }
 
-/// Those of some paths that the repository does not have, or that .dockerignore leaves out.
-pub(super) async fn absent(
-    bridge: &dyn Bridge,
-    source: &State,
-    paths: &[ProjectPath],
-) -> Result<Vec<ProjectPath>, Failure> {
-    let result: Ref = bridge.solve(lower::marshal(source).to_pb(), &[]).await?;
-    let found = try_join_all(paths.iter().map(|path| bridge.exists(&result, path.as_str()))).await?;
-    Ok(paths
-        .iter()
-        .zip(found)
-        .filter(|(_, found)| !found)
-        .map(|(path, _)| path.clone())
-        .collect())
+impl Loaded<'_> {
+    /// Reads a service's requirement files or lock, in as many rounds as they name each other; with the first, the locks
+    /// of the other services, by which layers are shared.
+    pub(super) async fn project(&self, service: &Service) -> Result<(Project, Files), Failure> {
+        let mut files = Files::new();
+        let mut locks = census::locks(&self.manifest, service);
+        loop {
+            match Project::gather(&self.file, &self.manifest, service, &files)? {
+                Ok(project) => return Ok((project, files)),
+                Err(mut missing) => {
+                    missing.append(&mut locks);
+                    files.extend(self.read(missing.into_iter().collect()).await?);
+                }
+            }
+        }
+    }
+
+    /// Reads files of the repository.
+    pub(super) async fn read(&self, paths: Vec<ProjectPath>) -> Result<Files, Failure> {
+        let found = self.reader.read(&self.context, &paths).await?;
+        let texts = paths.into_iter().zip(found).map(|(path, bytes)| {
+            let text = bytes.map(|bytes| text(path.as_str(), bytes)).transpose()?;
+            Ok((path, text))
+        });
+        texts.collect()
+    }
+
+    /// Those of some paths that the repository does not have, or that .dockerignore leaves out. `source` is the
+    /// repository narrowed to them.
+    pub(super) async fn absent(
+        &self,
+        source: &State,
+        paths: &[ProjectPath],
+    ) -> Result<Vec<ProjectPath>, Failure> {
+        self.reader.absent(&self.context, source, paths).await
+    }
 }
 
 fn wire_warning(diagnostic: &Diagnostic, digest: &str) -> Warning {
@@ -306,16 +233,5 @@ fn wire_warning(diagnostic: &Diagnostic, digest: &str) -> Warning {
             .map(|(file, span)| range(file, *span).into())
             .into_iter()
             .collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ignore_patterns;
-
-    #[test]
-    fn ignore_files_are_read_as_docker_does() {
-        let patterns = ignore_patterns("\u{feff}# c\n\n/dist/\n**/*.pyc\n ./a \n!keep\n! ./b/\n/\n");
-        assert_eq!(patterns, ["dist", "**/*.pyc", "a", "!keep", "!b"]);
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn picks(
 /// The packages of a service, sorted by name; none when it has neither lock nor requirements.
 pub(super) async fn packages(
     bridge: &dyn Bridge,
-    loaded: &Loaded,
+    loaded: &Loaded<'_>,
     (name, service): (&str, &Service),
     project: &Project,
     interpreter: &Interpreter,
@@ -64,7 +64,7 @@ pub(super) async fn packages(
         at: project.at,
     };
     let definition = lower::marshal(&lower::resolve(&inputs, cx));
-    let result = bridge.solve(definition.to_pb(), caches).await?;
+    let result = bridge.solve(definition.into_pb(), caches).await?;
     let bytes = bridge.read_file(&result, LOCK_FILE).await?;
     let lock = SourceFile::new(format!("{name}/pylock.toml"), String::from_utf8_lossy(&bytes));
     picks(&lock, service, interpreter, &platform)

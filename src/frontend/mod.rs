@@ -1,7 +1,7 @@
 //! The frontend: from what BuildKit asks to a result, over whichever bridge.
 //!
 //! Both doors run [`run`]: the frontend image over its standard streams, the command over its control connection.
-//! `build` is the pipeline; `load` reads the project, `base` asks the engine about the base, `requests` answers
+//! `build` is the pipeline; `load` and `reader` read the project, `base` asks the engine about the base, `requests` answers
 //! subrequests.
 
 mod base;
@@ -13,6 +13,7 @@ mod lock;
 mod options;
 mod outcome;
 mod project;
+mod reader;
 mod requests;
 mod target;
 
@@ -21,6 +22,7 @@ pub(crate) use load::no_manifest;
 pub(crate) use lock::picks as locked_picks;
 pub use options::Options;
 pub use project::{Files, Missing, Project};
+pub use reader::Origin;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -40,6 +42,8 @@ pub struct Request {
     pub session: String,
     /// Where `unwheel` comes from.
     pub tools: Tools,
+    /// Where the project is read.
+    pub origin: Origin,
 }
 
 /// Where the helper that execs mount comes from. Its content is hashed, so equal binaries share the cache.

@@ -68,7 +68,7 @@ fn describe() -> Answer {
     (json!(requests), text, 0)
 }
 
-fn targets(loaded: &load::Loaded) -> Answer {
+fn targets(loaded: &load::Loaded<'_>) -> Answer {
     let manifest = &loaded.manifest;
     let single = manifest.services.len() == 1;
     let services = manifest.services.iter().map(|(name, service)| {
@@ -99,7 +99,7 @@ fn targets(loaded: &load::Loaded) -> Answer {
     )
 }
 
-fn outline(loaded: &load::Loaded, options: &Options) -> Result<Answer, Failure> {
+fn outline(loaded: &load::Loaded<'_>, options: &Options) -> Result<Answer, Failure> {
     let name = match &options.target {
         Some(name) => name.clone(),
         None => default_target(&loaded.manifest),
@@ -132,7 +132,7 @@ fn default_target(manifest: &Manifest) -> String {
 }
 
 /// A manifest with mistakes is an answer, not a failure; an engine that is gone is a failure.
-fn lint(loaded: Result<load::Loaded, Failure>) -> Result<Answer, Failure> {
+fn lint(loaded: Result<load::Loaded<'_>, Failure>) -> Result<Answer, Failure> {
     let mistakes = match loaded {
         Ok(_) => return Ok((json!({"warnings": []}), "no mistakes\n".to_owned(), 0)),
         Err(Failure::Mistakes(mistakes)) => mistakes,

@@ -20,7 +20,7 @@ pub(super) struct Target {
 }
 
 /// The service or base that was asked for; one service needs no asking.
-pub(super) fn target(loaded: &Loaded, asked: Option<&str>) -> Result<Target, Failure> {
+pub(super) fn target(loaded: &Loaded<'_>, asked: Option<&str>) -> Result<Target, Failure> {
     let manifest = &loaded.manifest;
     let names = || {
         manifest

@@ -91,6 +91,11 @@ pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> St
     local.build()
 }
 
+/// The pattern that matches a path and nothing else but what is under it.
+pub fn pattern_of(path: &ProjectPath) -> String {
+    escape(path.as_str())
+}
+
 /// Paths are names, not patterns.
 fn escape(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len());

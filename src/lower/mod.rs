@@ -13,7 +13,7 @@ mod venv;
 mod wheels;
 
 pub use base::{rootfs, stand_rootfs};
-pub use code::{context_source, narrowed, paths as context_paths};
+pub use code::{context_source, narrowed, paths as context_paths, pattern_of};
 pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};
 pub use probe::{PROBE_FILE, probe};

@@ -40,12 +40,12 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
     let jobs = services.iter().map(|service| {
         let outputs = outputs.of(service, engine.info());
         let (request, options) = shared.request(args, service, outputs.clone());
-        let tools = Shared::tools();
+        let (tools, origin) = (Shared::tools(), shared.origin());
         Job {
             service: service.as_str().into(),
             request,
             files: outputs::files(&outputs),
-            work: Box::new(move |building| work(building, options, tools)),
+            work: Box::new(move |building| work(building, options, tools, origin)),
         }
     });
     let options = run::Options {
@@ -68,7 +68,12 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
 }
 
 /// The frontend, in this process, on the build's gateway.
-fn work(building: Building, mut options: request::Opts, tools: frontend::Tools) -> Work {
+fn work(
+    building: Building,
+    mut options: request::Opts,
+    tools: frontend::Tools,
+    origin: frontend::Origin,
+) -> Work {
     Box::pin(async move {
         options.extend(
             building
@@ -81,6 +86,7 @@ fn work(building: Building, mut options: request::Opts, tools: frontend::Tools) 
             opts: options,
             session: building.session_id,
             tools,
+            origin,
         };
         let ended = frontend::run(Arc::new(bridge), request).await;
         ended.map_err(|failure| match failure {

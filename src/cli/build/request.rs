@@ -24,6 +24,7 @@ pub(super) type Opts = BTreeMap<String, String>;
 pub(super) struct Shared {
     request: BuildRequest,
     options: Opts,
+    origin: frontend::Origin,
 }
 
 impl Shared {
@@ -32,6 +33,10 @@ impl Shared {
         let context = fs_err::canonicalize(&args.project.context).map_err(local)?;
         let manifest = context.join(&args.project.file);
         let folder = manifest.parent().unwrap_or(&context).to_owned();
+        let origin = frontend::Origin::Disk {
+            context: context.clone(),
+            manifest: folder.clone(),
+        };
         let unwheel = BTreeMap::from([(tools::NAME.to_owned(), tools::find()?)]);
         let request = BuildRequest {
             shared_key: shared_key(&context),
@@ -66,12 +71,18 @@ impl Shared {
         Ok(Self {
             request,
             options: options(args, &manifest)?,
+            origin,
         })
     }
 
     /// Where the frontend finds `unwheel`.
     pub(super) fn tools() -> frontend::Tools {
         frontend::Tools::Local(TOOLS.to_owned())
+    }
+
+    /// Where the frontend reads the project: the folders that the session serves are this machine's own.
+    pub(super) fn origin(&self) -> frontend::Origin {
+        self.origin.clone()
     }
 
     /// The request and the frontend's options of one service.

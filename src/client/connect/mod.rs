@@ -13,8 +13,8 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buildkit_proto::control::ListWorkersRequest;
 use buildkit_proto::control::control_client::ControlClient;
+use buildkit_proto::control::{InfoRequest, ListWorkersRequest};
 use hyper_util::rt::TokioIo;
 use tonic::transport::{Channel, Endpoint, Uri};
 
@@ -109,11 +109,13 @@ impl Engine {
             let channel = channel(&transport, docker_api)
                 .await
                 .map_err(|error| reason(&error))?;
-            let mut control = control(channel.clone());
-            let workers = control.list_workers(ListWorkersRequest::default()).await;
+            let (mut workers, mut info) = (control(channel.clone()), control(channel.clone()));
+            let (workers, info) = tokio::join!(
+                workers.list_workers(ListWorkersRequest::default()),
+                info.info(InfoRequest {}),
+            );
             let workers = workers.map_err(|status| reason(&status))?.into_inner();
-            let version = control.info(buildkit_proto::control::InfoRequest {}).await.ok();
-            let version = version.and_then(|info| info.into_inner().buildkit_version);
+            let version = info.ok().and_then(|info| info.into_inner().buildkit_version);
             Ok((channel, EngineInfo::new(workers, version)))
         };
         let answer = tokio::time::timeout(patience, greeting).await;

@@ -20,8 +20,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::unpack::Unpack;
-use super::walk::Entry;
 use crate::client::spec::Dest;
+use crate::tree::Entry;
 
 /// Answers under way to the engine, and files asked for at a time.
 const QUEUE: usize = 256;

@@ -21,9 +21,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Source;
-use super::filemode;
-use super::patterns::Patterns;
-use super::walk::{Entry, Filter, walk};
+use crate::tree::{Entry, Filter, Patterns, filemode, follow, walk};
 
 /// Packets under way to the engine.
 const QUEUE: usize = 256;
@@ -104,10 +102,10 @@ impl Part {
     fn filter(self, root: &Path) -> Result<Filter, Status> {
         let mut include = self.include;
         if !self.follow.is_empty()
-            && let Some(followed) = super::follow::follow(root, &self.follow)
+            && let Some(followed) = follow::follow(root, &self.follow)
         {
             include.extend(followed);
-            include = super::follow::without_nested(include).unwrap_or_default();
+            include = follow::without_nested(include).unwrap_or_default();
         }
         let compile = |patterns: Vec<String>| {
             Patterns::new(patterns).map_err(|error| Status::invalid_argument(error.to_string()))

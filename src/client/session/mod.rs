@@ -4,25 +4,21 @@
 //! swapped: the engine calls, this process serves. It announces every method it serves; the engine asks for
 //! nothing else. Each build has a session of its own, so that exporters, credentials and failures do not mix.
 //!
-//! Served: file trees to the engine ([`walk`], [`patterns`]), results back, registry credentials ([`dockerconfig`]), secrets,
+//! Served: file trees ([`crate::tree`]) to the engine, results back, registry credentials ([`dockerconfig`]), secrets,
 //! ssh agents, OCI layouts for local caches, health. Not served: uploads of a single stream, which only contexts on
 //! standard input need, and registry tokens made on this side; the engine then makes them from the credentials.
 
 mod auth;
 mod content;
 pub mod dockerconfig;
-mod filemode;
 mod filesend;
 mod filesync;
-mod follow;
 mod health;
-pub mod patterns;
 mod secrets;
 mod serve;
 mod ssh;
 mod tunnel;
 mod unpack;
-pub mod walk;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
-use super::filemode::{self, Kind};
-use super::walk::Entry;
+use crate::tree::Entry;
+use crate::tree::filemode::{self, Kind};
 
 /// A directory being filled.
 #[derive(Debug)]

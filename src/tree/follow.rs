@@ -12,7 +12,7 @@ use std::path::Path;
 use super::patterns::{Patterns, clean};
 
 /// Resolves `paths` below `root` into include patterns, sorted. None means that everything is wanted.
-pub(super) fn follow(root: &Path, paths: &[String]) -> Option<Vec<String>> {
+pub(crate) fn follow(root: &Path, paths: &[String]) -> Option<Vec<String>> {
     let mut resolved = BTreeSet::new();
     for path in paths {
         resolve(root, path, &mut resolved);
@@ -21,7 +21,7 @@ pub(super) fn follow(root: &Path, paths: &[String]) -> Option<Vec<String>> {
 }
 
 /// Drops patterns under a directory that is itself in the list; a `.` asks for everything.
-pub(super) fn without_nested(patterns: Vec<String>) -> Option<Vec<String>> {
+pub(crate) fn without_nested(patterns: Vec<String>) -> Option<Vec<String>> {
     if patterns.iter().any(|pattern| pattern == ".") {
         return None;
     }

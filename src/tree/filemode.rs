@@ -1,9 +1,9 @@
 //! Go's `os.FileMode` bits, which BuildKit's file transfers carry instead of Unix's `st_mode`.
 
 /// A directory.
-pub(super) const DIR: u32 = 1 << 31;
+pub(crate) const DIR: u32 = 1 << 31;
 /// A symbolic link.
-pub(super) const SYMLINK: u32 = 1 << 27;
+pub(crate) const SYMLINK: u32 = 1 << 27;
 const DEVICE: u32 = 1 << 26;
 const FIFO: u32 = 1 << 25;
 const SETUID: u32 = 1 << 23;
@@ -15,7 +15,7 @@ const TYPE: u32 = DIR | SYMLINK | DEVICE | FIFO | 1 << 24 | CHAR_DEVICE | 1 << 1
 
 /// What a Go mode says a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Regular,
     Dir,
     Symlink,
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 
 /// Translates `st_mode`. The bit for sockets is left out, as Go's sender does, which makes a socket look like an
 /// empty regular file: a tar could not hold one either.
-pub(super) fn from_unix(mode: u32) -> u32 {
+pub(crate) fn from_unix(mode: u32) -> u32 {
     let kind = match mode & 0o170_000 {
         0o040_000 => DIR,
         0o120_000 => SYMLINK,
@@ -45,7 +45,7 @@ pub(super) fn from_unix(mode: u32) -> u32 {
 }
 
 /// The permission bits of `st_mode`, with set-id and sticky bits.
-pub(super) fn permissions(mode: u32) -> u32 {
+pub(crate) fn permissions(mode: u32) -> u32 {
     let special = [(0o4000, SETUID), (0o2000, SETGID), (0o1000, STICKY)];
     let special = special
         .iter()
@@ -55,7 +55,7 @@ pub(super) fn permissions(mode: u32) -> u32 {
 }
 
 /// What kind of file a Go mode describes.
-pub(super) fn kind(mode: u32) -> Kind {
+pub(crate) fn kind(mode: u32) -> Kind {
     match mode & TYPE {
         0 => Kind::Regular,
         DIR => Kind::Dir,

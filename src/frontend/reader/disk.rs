@@ -1,0 +1,171 @@
+//! Files from this machine's disk, seen through the same patterns as a transfer of them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use buildkit_llb::State;
+
+use super::Reader;
+use crate::diag::Diagnostic;
+use crate::frontend::Failure;
+use crate::lower::{LocalContext, pattern_of};
+use crate::manifest::ProjectPath;
+use crate::tree::{Entry, Filter, Patterns, walk};
+
+/// Reads from folders.
+#[derive(Debug)]
+pub(in crate::frontend) struct ByDisk {
+    /// The repository.
+    pub(in crate::frontend) context: PathBuf,
+    /// The manifest.
+    pub(in crate::frontend) manifest: PathBuf,
+    /// Its name in messages.
+    pub(in crate::frontend) name: String,
+}
+
+#[async_trait]
+impl Reader for ByDisk {
+    async fn manifest(&self) -> Result<Option<Vec<u8>>, Failure> {
+        read(&self.manifest, &self.name)
+    }
+
+    async fn first(&self, _: &LocalContext, names: &[&str]) -> Result<Option<(String, Vec<u8>)>, Failure> {
+        for name in names {
+            if let Some(bytes) = read(&self.context.join(name), name)? {
+                return Ok(Some(((*name).to_owned(), bytes)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn read(
+        &self,
+        context: &LocalContext,
+        paths: &[ProjectPath],
+    ) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+        let one = |path: &ProjectPath| match look(&self.context, context, path)? {
+            Some(entry) if entry.has_content() => read(&self.context.join(path.as_str()), path.as_str()),
+            _ => Ok(None),
+        };
+        paths.iter().map(one).collect()
+    }
+
+    async fn absent(
+        &self,
+        context: &LocalContext,
+        _: &State,
+        paths: &[ProjectPath],
+    ) -> Result<Vec<ProjectPath>, Failure> {
+        let mut absent = Vec::new();
+        for path in paths {
+            if path.as_str() != "." && look(&self.context, context, path)?.is_none() {
+                absent.push(path.clone());
+            }
+        }
+        Ok(absent)
+    }
+}
+
+/// What a transfer of one path would show of it. The walk goes no further than there.
+fn look(root: &Path, context: &LocalContext, path: &ProjectPath) -> Result<Option<Entry>, Failure> {
+    let patterns = |list: &mut dyn Iterator<Item = String>| {
+        Patterns::new(list).map_err(|error| Failure::from(Diagnostic::error(error.to_string())))
+    };
+    let include = patterns(&mut std::iter::once(pattern_of(path)))?;
+    let exclude = patterns(&mut context.excludes.iter().cloned())?;
+    let mut found = None;
+    let visit = |entry: Entry| {
+        if entry.path == path.as_str() {
+            found = Some(entry);
+        }
+        found.is_none()
+    };
+    walk(root, &Filter::new(include, exclude), visit).map_err(|error| unreadable(path.as_str(), &error))?;
+    Ok(found)
+}
+
+fn read(path: &Path, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+    match fs_err::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(unreadable(name, &error)),
+    }
+}
+
+fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Failure {
+    Diagnostic::error(format!("`{name}` cannot be read: {error}")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project() -> (tempfile::TempDir, ByDisk) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("a/b.txt", "1"),
+            ("a/c/d.txt", "2"),
+            ("out/x.txt", "3"),
+            ("out/keep.txt", "4"),
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        std::os::unix::fs::symlink("b.txt", folder.path().join("a/link.txt")).unwrap();
+        let disk = ByDisk {
+            context: folder.path().to_owned(),
+            manifest: folder.path().join("wheelwright.yaml"),
+            name: "wheelwright.yaml".to_owned(),
+        };
+        (folder, disk)
+    }
+
+    fn context() -> LocalContext {
+        LocalContext {
+            excludes: ["out", "!out/keep.txt", "a/c"].map(str::to_owned).to_vec(),
+            ..LocalContext::default()
+        }
+    }
+
+    fn paths(names: &[&str]) -> Vec<ProjectPath> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn files_are_seen_as_a_transfer_would_show_them() {
+        let (_folder, disk) = project();
+        let asked = paths(&["a/b.txt", "a/c/d.txt", "out/keep.txt", "none", "a", "a/link.txt"]);
+        let found = disk.read(&context(), &asked).await.unwrap();
+        let found = found.iter().map(Option::as_deref).collect::<Vec<_>>();
+        assert_eq!(found, [Some(&b"1"[..]), None, Some(b"4"), None, None, None]);
+    }
+
+    #[tokio::test]
+    async fn a_folder_with_an_exception_in_it_is_there() {
+        let (_folder, disk) = project();
+        let asked = paths(&[".", "a", "out", "a/c", "out/x.txt", "a/link.txt", "b"]);
+        let absent = disk.absent(&context(), &State::scratch(), &asked).await.unwrap();
+        assert_eq!(absent, paths(&["a/c", "out/x.txt", "b"]));
+    }
+
+    #[tokio::test]
+    async fn the_first_file_counts_and_a_missing_manifest_is_none() {
+        let (folder, disk) = project();
+        std::fs::write(folder.path().join(".dockerignore"), "x").unwrap();
+        let found = disk
+            .first(&context(), &["own.dockerignore", ".dockerignore"])
+            .await
+            .unwrap();
+        assert_eq!(found, Some((".dockerignore".to_owned(), b"x".to_vec())));
+        assert_eq!(disk.manifest().await.unwrap(), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! Reading a project's files: the manifest, the ignore file, requirement files and locks, and whether code is there.
+//!
+//! One trait, two ways. [`ByEngine`] has the engine fetch files from its client, as a frontend image must. [`ByDisk`]
+//! takes them from this machine's disk, for a command that is itself the engine's client: a transfer costs some twenty
+//! milliseconds, and reading a file costs none. What is found is the same in both, and so are the messages.
+
+mod disk;
+mod engine;
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use buildkit_llb::{Differ, Source, State};
+
+pub(super) use self::disk::ByDisk;
+pub(super) use self::engine::{ByEngine, Inputs};
+use super::{Failure, Options, Request};
+use crate::lower::LocalContext;
+use crate::manifest::ProjectPath;
+
+/// Where the project's files are.
+#[derive(Debug, Clone, Default)]
+pub enum Origin {
+    /// With the engine's client.
+    #[default]
+    Engine,
+    /// On this machine, in the folders that the session serves to the engine.
+    Disk {
+        /// The repository.
+        context: PathBuf,
+        /// The folder of the manifest.
+        manifest: PathBuf,
+    },
+}
+
+/// Reads files. None stands for one that is not there.
+#[async_trait]
+pub(super) trait Reader: Debug + Send + Sync {
+    /// The manifest.
+    async fn manifest(&self) -> Result<Option<Vec<u8>>, Failure>;
+
+    /// The first of some files at the root of the repository that is there, and which it is.
+    async fn first(
+        &self,
+        context: &LocalContext,
+        names: &[&str],
+    ) -> Result<Option<(String, Vec<u8>)>, Failure>;
+
+    /// Files of the repository, in the order asked. Those that .dockerignore leaves out are not there.
+    async fn read(
+        &self,
+        context: &LocalContext,
+        paths: &[ProjectPath],
+    ) -> Result<Vec<Option<Vec<u8>>>, Failure>;
+
+    /// Those of some paths that are not there. `source` is the repository narrowed to them.
+    async fn absent(
+        &self,
+        context: &LocalContext,
+        source: &State,
+        paths: &[ProjectPath],
+    ) -> Result<Vec<ProjectPath>, Failure>;
+}
+
+/// The folder of the manifest as a local source. Warnings are shown with it, whether or not it is transferred.
+pub(super) fn manifest_source(request: &Request, options: &Options) -> State {
+    let (name, local) = (&options.filename, &options.manifest_local);
+    Source::local(local)
+        .session_id(session(request, options, local))
+        .follow_paths([name.clone()])
+        .shared_key_hint(format!("{name}{}", shared_key(options, local)))
+        .differ(Differ::None)
+        .name(format!("[internal] load build definition from {name}"))
+        .build()
+}
+
+/// The session that serves a local source.
+pub(super) fn session(request: &Request, options: &Options, local: &str) -> String {
+    options
+        .local_sessions
+        .get(local)
+        .unwrap_or(&request.session)
+        .clone()
+}
+
+/// The client's hint that keeps snapshots of different folders apart, as a suffix.
+pub(super) fn shared_key(options: &Options, local: &str) -> String {
+    options
+        .shared_keys
+        .get(local)
+        .map(|key| format!("-{key}"))
+        .unwrap_or_default()
+}
