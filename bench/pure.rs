@@ -38,6 +38,7 @@ fn graphs() {
                 opts: BTreeMap::from([("target".to_owned(), format!("service{number}"))]),
                 session: "session".to_owned(),
                 tools: Tools::Local("tools".to_owned()),
+                ..Request::default()
             };
             runtime.block_on(frontend::run(engine, request)).expect("a graph");
         }

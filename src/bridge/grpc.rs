@@ -13,8 +13,9 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use super::{
-    Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, Refs, ResolvedImage, Warning,
+    Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, Refs, ResolvedImage, Stat, Warning,
 };
+use crate::tree::filemode;
 
 /// Largest message and header list, in bytes, in both directions: BuildKit's own limit.
 pub const MAX_MESSAGE: usize = 16 << 20;
@@ -186,7 +187,6 @@ impl Bridge for GrpcBridge {
             .unwrap_or_default();
         Ok(Engine {
             llb_caps: enabled(pong.llb_caps),
-            frontend_caps: enabled(pong.frontend_api_caps),
             platforms: platforms.iter().map(Platform::from).collect(),
         })
     }
@@ -229,7 +229,7 @@ impl Bridge for GrpcBridge {
         };
         match self.client.clone().evaluate(request).await {
             Err(status) if status.code() == tonic::Code::Unimplemented => {
-                self.exists(result, ".").await.map(|_| ())
+                self.stat(result, ".").await.map(|_| ())
             }
             other => other.map(|_| ()).map_err(Into::into),
         }
@@ -244,7 +244,7 @@ impl Bridge for GrpcBridge {
         Ok(self.client.clone().read_file(request).await?.into_inner().data)
     }
 
-    async fn exists(&self, result: &Ref, path: &str) -> Result<bool, BridgeError> {
+    async fn stat(&self, result: &Ref, path: &str) -> Result<Option<Stat>, BridgeError> {
         let request = gateway::StatFileRequest {
             r#ref: result.id.clone(),
             path: path.to_owned(),
@@ -257,8 +257,8 @@ impl Bridge for GrpcBridge {
             .await
             .map_err(BridgeError::from)
         {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
+            Ok(response) => Ok(Some(found(response.into_inner().stat.unwrap_or_default()))),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -302,6 +302,15 @@ impl Bridge for GrpcBridge {
         };
         self.client.clone().r#return(request).await?;
         Ok(())
+    }
+}
+
+fn found(stat: buildkit_proto::fsutil::Stat) -> Stat {
+    Stat {
+        folder: filemode::kind(stat.mode) == filemode::Kind::Dir,
+        mode: filemode::permissions(stat.mode),
+        uid: stat.uid,
+        gid: stat.gid,
     }
 }
 

@@ -26,8 +26,6 @@ use buildkit_proto::{pb, rpc};
 pub struct Engine {
     /// Capabilities of graphs that are listed and enabled.
     pub llb_caps: BTreeSet<String>,
-    /// Capabilities of the gateway that are listed and enabled.
-    pub frontend_caps: BTreeSet<String>,
     /// Platforms of the first worker; the first is its own.
     pub platforms: Vec<Platform>,
 }
@@ -64,6 +62,19 @@ pub struct ResolvedImage {
 pub struct Ref {
     /// The engine's name for it; empty for an empty tree.
     pub id: String,
+}
+
+/// What is at a path of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Whether it is a folder.
+    pub folder: bool,
+    /// Permissions as `chmod` takes them.
+    pub mode: u32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
 }
 
 /// A cache to import, as `cache-imports` has it.
@@ -131,8 +142,8 @@ pub trait Bridge: Send + Sync + Debug {
     /// Reads a file of a result; makes the result first.
     async fn read_file(&self, result: &Ref, path: &str) -> Result<Vec<u8>, BridgeError>;
 
-    /// Whether a path exists in a result.
-    async fn exists(&self, result: &Ref, path: &str) -> Result<bool, BridgeError>;
+    /// What is at a path of a result; none when nothing is.
+    async fn stat(&self, result: &Ref, path: &str) -> Result<Option<Stat>, BridgeError>;
 
     /// Graphs that the client handed over in place of local folders.
     async fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, BridgeError>;

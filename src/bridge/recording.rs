@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use buildkit_llb::Platform;
 use buildkit_proto::{pb, rpc};
 
-use super::{Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, ResolvedImage, Warning};
+use super::{
+    Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, ResolvedImage, Stat, Warning,
+};
 
 /// Capabilities of BuildKit 0.32 that graphs here may use.
 const CAPS: [&str; 36] = [
@@ -58,6 +60,8 @@ pub struct Recording {
     pub image_config: Vec<u8>,
     /// Files that every result holds, by path with a leading `/`.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Folders with something special about them, the same way.
+    pub folders: BTreeMap<String, Stat>,
     log: Mutex<Log>,
 }
 
@@ -140,12 +144,20 @@ impl Bridge for Recording {
             .ok_or_else(|| BridgeError::new(format!("open {path}: no such file or directory")))
     }
 
-    async fn exists(&self, _: &Ref, path: &str) -> Result<bool, BridgeError> {
+    async fn stat(&self, _: &Ref, path: &str) -> Result<Option<Stat>, BridgeError> {
         let path = format!("/{}", path.trim_start_matches('/'));
-        Ok(self
-            .files
-            .keys()
-            .any(|known| *known == path || known.starts_with(&format!("{path}/"))))
+        if let Some(folder) = self.folders.get(&path) {
+            return Ok(Some(*folder));
+        }
+        let below = format!("{path}/");
+        let mut known = self.files.keys();
+        let found = known.find(|known| **known == path || known.starts_with(&below));
+        Ok(found.map(|known| Stat {
+            folder: *known != path,
+            mode: if *known == path { 0o644 } else { 0o755 },
+            uid: 0,
+            gid: 0,
+        }))
     }
 
     async fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, BridgeError> {

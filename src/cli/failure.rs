@@ -123,7 +123,7 @@ fn no_engine(attempts: &[Attempt]) -> String {
     lines.extend(attempts.iter().map(|attempt| format!("    {attempt}")));
     lines.push(String::new());
     lines.push(
-        "  help: start Docker 28 or newer, or run `buildkitd` 0.19 or newer and point `BUILDKIT_HOST` at it"
+        "  help: start Docker 23 or newer, or run `buildkitd` 0.11 or newer and point `BUILDKIT_HOST` at it"
             .to_owned(),
     );
     lines.push("  help: with `buildkitd` on PATH, Wheelwright starts a private one by itself".to_owned());

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use buildkit_llb::{Platform, State};
+use futures_util::future::try_join_all;
 use serde::Deserialize;
 
 use super::Failure;
-use crate::bridge::{Bridge, BridgeError, CacheImport, ImageQuery, ResolvedImage};
+use crate::bridge::{Bridge, BridgeError, CacheImport, ImageQuery, ResolvedImage, Stat};
 use crate::diag::{Diagnostic, SourceFile, Span};
-use crate::lower::{self, Context};
+use crate::lower::{self, Context, Folder, Folders};
 use crate::plan::Accounts;
 use crate::python::Interpreter;
 use crate::python::interpreter::machine;
@@ -42,25 +43,61 @@ pub(super) fn environment(config: &[u8]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The image's users, read from the image itself: nothing runs, so any platform can be read.
-pub(super) async fn accounts(
+/// What is asked of a base's root file system. Nothing runs for it, so any platform can be read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    /// Its users.
+    pub(super) accounts: bool,
+    /// Owners and permissions of these folders.
+    pub(super) folders: Vec<String>,
+}
+
+/// What a base's root file system holds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Looked {
+    pub(super) accounts: Accounts,
+    pub(super) folders: Folders,
+}
+
+/// Looks at a base's root file system.
+pub(super) async fn look(
     bridge: &dyn Bridge,
     root: &State,
+    wanted: &Wanted,
     caches: &[CacheImport],
-) -> Result<Accounts, Failure> {
+) -> Result<Looked, Failure> {
+    if !wanted.accounts && wanted.folders.is_empty() {
+        return Ok(Looked::default());
+    }
     let result = bridge.solve(lower::marshal(root).into_pb(), caches).await?;
-    let read = |path: &'static str| {
-        let result = result.clone();
-        async move {
-            match bridge.read_file(&result, path).await {
-                Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-                Err(error) if error.is_not_found() => Ok(String::new()),
-                Err(error) => Err(Failure::from(error)),
-            }
+    let read = async |path: &str| {
+        if !wanted.accounts {
+            return Ok(String::new());
+        }
+        match bridge.read_file(&result, path).await {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.is_not_found() => Ok(String::new()),
+            Err(error) => Err(Failure::from(error)),
         }
     };
-    let (passwd, group) = futures_util::try_join!(read("/etc/passwd"), read("/etc/group"))?;
-    Ok(Accounts { passwd, group })
+    let stat = async |path: &String| match bridge.stat(&result, path).await {
+        Ok(stat) => Ok((path.clone(), stat)),
+        Err(error) => Err(Failure::from(error)),
+    };
+    let (passwd, group, found) = futures_util::try_join!(
+        read("/etc/passwd"),
+        read("/etc/group"),
+        try_join_all(wanted.folders.iter().map(stat)),
+    )?;
+    let folder = |(path, stat): (String, Option<Stat>)| {
+        let stat = stat.filter(|stat| stat.folder)?;
+        let (mode, uid, gid) = (stat.mode, stat.uid, stat.gid);
+        Some((path, Folder { mode, uid, gid }))
+    };
+    Ok(Looked {
+        accounts: Accounts { passwd, group },
+        folders: found.into_iter().filter_map(folder).collect(),
+    })
 }
 
 /// The answer of the probe.

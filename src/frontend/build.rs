@@ -12,8 +12,8 @@ use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, cens
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Ref};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::layers::{Census, GraphProvider, find};
-use crate::lower::{self, Context};
-use crate::manifest::{Manifest, PythonMinor, User};
+use crate::lower::{self, Context, Folders};
+use crate::manifest::{Manifest, ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
 use crate::python::{Interpreter, Pick};
 
@@ -39,9 +39,9 @@ pub(super) async fn build(
         target: &target,
         tools,
     };
-    let (results, ()) = futures_util::try_join!(
-        try_join_all(platforms.iter().map(|platform| build.platform(platform))),
+    let ((), results) = futures_util::try_join!(
         build.ahead(),
+        try_join_all(platforms.iter().map(|platform| build.platform(platform))),
     )?;
     Ok(outcome(options, &platforms, results))
 }
@@ -175,9 +175,10 @@ impl Build<'_> {
             .as_ref()
             .map(|python| python.value.to_string())
             .unwrap_or_default();
-        let (interpreter, accounts) = futures_util::try_join!(
+        let asked_of_base = self.wanted(cx);
+        let (interpreter, looked) = futures_util::try_join!(
             base::interpreter(self.bridge, cx, rootfs.clone(), &wanted, at, caches),
-            self.accounts(&rootfs),
+            base::look(self.bridge, &rootfs, &asked_of_base, caches),
         )?;
         let named = (self.target.name.as_str(), &self.target.service);
         let packages = lock::packages(
@@ -190,17 +191,27 @@ impl Build<'_> {
             caches,
         )
         .await?;
-        let plan = self.plan(cx, &interpreter, &accounts, (project, files), packages)?;
+        let plan = self.plan(cx, &interpreter, &looked.accounts, (project, files), packages)?;
         let founds = find(&[&GraphProvider], &plan.wanted()).await?;
-        let definition = lower::marshal(&lower::image(&plan, &founds.found, cx));
+        let cx = Context {
+            folders: looked.folders,
+            ..cx.clone()
+        };
+        let definition = lower::marshal(&lower::image(&plan, &founds.found, &cx));
         Ok((plan, definition))
     }
 
-    /// Users are looked up only where one is named.
-    async fn accounts(&self, rootfs: &State) -> Result<Accounts, Failure> {
-        match self.target.service.user.as_ref().map(|user| &user.value) {
-            Some(User::Name(_)) => base::accounts(self.bridge, rootfs, &self.options.cache_imports).await,
-            _ => Ok(Accounts::default()),
+    /// Users are looked up only where one is named, folders only where layers are merged over them.
+    fn wanted(&self, cx: &Context) -> base::Wanted {
+        let service = &self.target.service;
+        let user = service.user.as_ref().map(|user| &user.value);
+        let folders = || {
+            let (code, files) = (plan::code(service), plan::files(service));
+            lower::folders_of(service.working_dir(), &code, &files)
+        };
+        base::Wanted {
+            accounts: matches!(user, Some(User::Name(_))),
+            folders: if cx.merge { folders() } else { Vec::new() },
         }
     }
 
@@ -285,6 +296,8 @@ impl Build<'_> {
             platform: platform.clone(),
             tools: self.tools.clone(),
             merge: self.engine.has("mergeop"),
+            symlinks: self.engine.has("file.symlink.create"),
+            folders: Folders::new(),
             context: self.loaded.context.clone(),
             no_cache: self.options.no_cache,
             network: self.options.network,
@@ -302,7 +315,7 @@ impl Build<'_> {
     async fn solve(&self, definition: Definition) -> Result<Ref, Failure> {
         definition.check(|cap| self.engine.has(cap)).map_err(|missing| {
             Diagnostic::error(format!("this engine is too old: {missing}"))
-                .help("BuildKit 0.19 or Docker 28 and newer have it")
+                .help("BuildKit 0.11 or Docker 23 and newer have it")
         })?;
         Ok(self
             .bridge

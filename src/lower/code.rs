@@ -3,6 +3,7 @@
 use buildkit_llb::{Copy, Differ, FileOp, Source, State};
 
 use super::context::{Context, EPOCH_NANOS, LocalContext};
+use super::folders;
 use crate::manifest::ProjectPath;
 use crate::plan::{CodePlan, FileFrom, FilePlan, Plan};
 
@@ -12,9 +13,8 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
         return None;
     }
     let source = context_source(cx, &plan.service, &paths(&plan.code, &plan.files));
-    let mut op = FileOp::on(on)
-        .timestamp(EPOCH_NANOS)
-        .mkdir(&plan.image.working_dir, 0o755, true, None);
+    let op = folders::as_below(plan, cx, FileOp::on(on).timestamp(EPOCH_NANOS));
+    let mut op = op.mkdir(&plan.image.working_dir, 0o755, true, None);
     for code in &plan.code {
         let from = if code.from.as_str() == "." {
             "/".to_owned()

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use buildkit_llb::{Exec, FileOp, Network, Platform, ProxyEnv, Range, ResolveMode, SourceMap, State};
 
+use super::folders::Folders;
 use crate::diag::{SourceFile, Span};
 
 /// Time of everything that Wheelwright writes into layers, in seconds: 1980-01-01, the oldest a zip can hold.
@@ -36,6 +37,10 @@ pub struct Context {
     pub tools: State,
     /// Whether the engine merges without unpacking.
     pub merge: bool,
+    /// Whether the engine's file operations make symbolic links.
+    pub symlinks: bool,
+    /// Folders of the base that the code layer puts something into, as they are there. Only merging needs to know.
+    pub folders: Folders,
     /// Local source with the repository, and the session that has it.
     pub context: LocalContext,
     /// Run everything again.

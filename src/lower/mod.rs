@@ -7,6 +7,8 @@ mod base;
 mod code;
 mod config;
 mod context;
+mod folders;
+mod pack;
 mod probe;
 mod resolve;
 mod venv;
@@ -16,6 +18,7 @@ pub use base::{rootfs, stand_rootfs};
 pub use code::{context_source, narrowed, paths as context_paths, pattern_of};
 pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};
+pub use folders::{Folder, Folders, folders_of};
 pub use probe::{PROBE_FILE, probe};
 pub use resolve::{LOCK_FILE, ResolveInputs, resolve};
 

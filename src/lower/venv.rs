@@ -3,6 +3,7 @@
 use buildkit_llb::{FileOp, Owner, State};
 
 use super::context::{Context, EPOCH_NANOS};
+use super::pack::Pack;
 use crate::plan::Plan;
 
 /// Adds them to a tree; on nothing they are a layer of a few hundred bytes.
@@ -21,13 +22,28 @@ pub(super) fn skeleton(plan: &Plan, cx: &Context, on: State) -> State {
             true,
             None,
         )
-        .mkfile(format!("{venv}/pyvenv.cfg"), 0o644, config.into_bytes(), None)
-        .symlink(executable, format!("{venv}/bin/python"))
-        .symlink("python", format!("{venv}/bin/python3"))
-        .symlink("python", format!("{venv}/bin/python{minor}"))
-        .symlink("lib", format!("{venv}/lib64"));
-    let op = account(plan, op);
+        .mkfile(format!("{venv}/pyvenv.cfg"), 0o644, config.into_bytes(), None);
+    let links = [
+        (executable.as_str(), format!("{venv}/bin/python")),
+        ("python", format!("{venv}/bin/python3")),
+        ("python", format!("{venv}/bin/python{minor}")),
+        ("lib", format!("{venv}/lib64")),
+    ];
+    let op = account(plan, linked(cx, op, &links));
     cx.file_op(op, format!("[{}] venv", plan.service), plan.at)
+}
+
+/// Makes symbolic links, each as (target, path).
+fn linked(cx: &Context, op: FileOp, links: &[(&str, String)]) -> FileOp {
+    if cx.symlinks {
+        return links
+            .iter()
+            .fold(op, |op, (target, path)| op.symlink(*target, path));
+    }
+    links
+        .iter()
+        .fold(Pack::default(), |pack, (target, path)| pack.link(target, path))
+        .lay_down(op)
 }
 
 /// A user without a shell: two files and a home, no exec.

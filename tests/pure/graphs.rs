@@ -1,6 +1,6 @@
 //! Properties of whole graphs.
 
-use wheelwright::bridge::Refs;
+use wheelwright::bridge::{Refs, Stat};
 
 use crate::scripted::{build, engine, examples, graph, show};
 
@@ -10,6 +10,45 @@ fn without_merge_one_exec_installs_everything() {
     let (engine, outcome) = build(engine(&folder, &["mergeop", "diffop"]), &[]);
     outcome.expect("a build");
     insta::assert_snapshot!(show(&graph(&engine)));
+}
+
+#[test]
+fn without_links_in_file_operations_an_archive_has_them() {
+    let folder = examples().join("hello");
+    let names = |lacks: &[&str]| {
+        let (engine, outcome) = build(engine(&folder, lacks), &[]);
+        outcome.expect("a build");
+        show(&graph(&engine))
+    };
+    assert!(!names(&[]).contains(PACK));
+    assert!(names(&["file.symlink.create"]).contains(PACK));
+}
+
+/// The vertex of an archive with folders and links.
+const PACK: &str = "[internal] folders and links";
+
+#[test]
+fn folders_of_the_base_are_laid_down_as_they_are_there() {
+    let folder = examples().join("hello");
+    let names = |mode: u32, lacks: &[&str]| {
+        let mut engine = engine(&folder, lacks);
+        let stat = Stat {
+            folder: true,
+            mode,
+            uid: 0,
+            gid: 0,
+        };
+        engine.folders.insert("/app".to_owned(), stat);
+        let (engine, outcome) = build(engine, &[]);
+        outcome.expect("a build");
+        show(&graph(&engine))
+    };
+    assert!(!names(0o755, &[]).contains(PACK));
+    assert!(names(0o1777, &[]).contains(PACK));
+    assert!(
+        !names(0o1777, &["mergeop"]).contains(PACK),
+        "a file put into the base's own tree changes no folder"
+    );
 }
 
 #[test]

@@ -98,6 +98,7 @@ pub(crate) fn build(engine: Recording, opts: &[(&str, &str)]) -> (Arc<Recording>
             .collect(),
         session: "session".to_owned(),
         tools: Tools::Local("tools".to_owned()),
+        ..Request::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

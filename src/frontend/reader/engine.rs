@@ -85,8 +85,8 @@ impl Reader for ByEngine<'_> {
         paths: &[ProjectPath],
     ) -> Result<Vec<ProjectPath>, Failure> {
         let tree = self.solve(source).await?;
-        let found = try_join_all(paths.iter().map(|path| self.bridge.exists(&tree, path.as_str()))).await?;
-        let absent = paths.iter().zip(found).filter(|(_, found)| !found);
+        let found = try_join_all(paths.iter().map(|path| self.bridge.stat(&tree, path.as_str()))).await?;
+        let absent = paths.iter().zip(found).filter(|(_, found)| found.is_none());
         Ok(absent.map(|(path, _)| path.clone()).collect())
     }
 }
