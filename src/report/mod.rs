@@ -3,6 +3,7 @@
 //! [`Event`]s are all that a reporter knows; it could as well read them from a file. There is one reporter for a terminal, one for
 //! logs, one that writes JSON lines. Only they print, through one [`Printer`].
 
+mod closing;
 mod event;
 mod failure;
 mod json;

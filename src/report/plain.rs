@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::closing::{closing, opening};
 use super::event::{Event, EventKind};
-use super::printer::{ERROR, FAINT, GOOD, NAME, Printer, WARN, styled};
+use super::printer::{ERROR, FAINT, NAME, Printer, WARN, styled};
 use super::steps::{Change, Steps};
-use super::{Reporter, failure, text};
+use super::{Reporter, text};
 
 /// Internal steps that take longer are shown.
 const LONG: Duration = Duration::from_secs(1);
@@ -69,50 +70,17 @@ impl Plain {
             Change::Ended(None) | Change::Started | Change::Nothing => {}
         }
     }
-
-    fn summary(&self, service: &Arc<str>) -> String {
-        self.services.get(service).map(Steps::summary).unwrap_or_default()
-    }
 }
 
 impl Reporter for Plain {
     fn event(&mut self, _: Duration, event: &Event) {
-        let Some(service) = &event.service else {
-            if let EventKind::RunStarted {
-                engine,
-                version,
-                services,
-            } = &event.kind
-            {
-                let version = version
-                    .as_deref()
-                    .map(|version| format!(" (BuildKit {version})"))
-                    .unwrap_or_default();
-                let count = text::plural(services.len(), "service");
-                self.printer
-                    .note(&format!("building {count} on {engine}{version}"));
-            }
-            return;
+        let said = match (&event.service, &event.kind) {
+            (Some(service), EventKind::Step(update)) => return self.step(service, update),
+            (Some(service), kind) => closing(service, kind, self.services.get(service)),
+            (None, kind) => opening(kind),
         };
-        let name = styled(NAME, &format!("[{service}]"));
-        match &event.kind {
-            EventKind::Step(update) => self.step(service, update),
-            EventKind::Finished(finished) => {
-                let text = text::finished(finished, &self.summary(service));
-                self.printer
-                    .note(&format!("{name} {}  {text}", styled(GOOD, "done")));
-            }
-            EventKind::Failed(failed) => {
-                let steps = self.services.get(service);
-                let step = failed.failure.step.as_ref().and_then(|digest| steps?.get(digest));
-                self.printer
-                    .note(&failure::with_step(service, &failed.failure, step));
-            }
-            EventKind::Skipped { reason } => {
-                self.printer
-                    .note(&format!("{name} {}: {reason}", styled(WARN, "not built")));
-            }
-            EventKind::RunStarted { .. } | EventKind::RunEnded | EventKind::Started => {}
+        if let Some(said) = said {
+            self.printer.note(&said);
         }
     }
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::closing::{closing, opening};
 use super::event::{Event, EventKind};
-use super::printer::{ERROR, FAINT, GOOD, NAME, Printer, WARN, styled};
+use super::printer::{ERROR, FAINT, NAME, Printer, WARN, styled};
 use super::steps::{Change, Steps};
-use super::{Reporter, failure, text};
+use super::{Reporter, text};
 
 /// Steps that run for less are not worth a line of their own.
 const SHORT: Duration = Duration::from_millis(300);
@@ -146,49 +147,19 @@ fn style() -> ProgressStyle {
 
 impl Reporter for Tty {
     fn event(&mut self, at: Duration, event: &Event) {
-        let Some(service) = &event.service else {
-            if let EventKind::RunStarted {
-                engine,
-                version,
-                services,
-            } = &event.kind
-            {
-                let version = version
-                    .as_deref()
-                    .map(|version| format!(" (BuildKit {version})"))
-                    .unwrap_or_default();
-                let count = text::plural(services.len(), "service");
-                self.line(&styled(FAINT, &format!("building {count} on {engine}{version}")));
-            }
-            return;
-        };
-        let label = styled(NAME, &format!("[{service}]"));
-        match &event.kind {
-            EventKind::Step(update) => self.step(at, service, update),
-            EventKind::Finished(finished) => {
-                self.clear(service);
-                let steps = self
-                    .services
-                    .get(service)
-                    .map(|service| service.steps.summary())
-                    .unwrap_or_default();
-                self.line(&format!(
-                    "{label} {}  {}",
-                    styled(GOOD, "done"),
-                    text::finished(finished, &steps)
-                ));
-            }
-            EventKind::Failed(failed) => {
-                self.clear(service);
+        let said = match (&event.service, &event.kind) {
+            (Some(service), EventKind::Step(update)) => return self.step(at, service, update),
+            (Some(service), kind) => {
                 let steps = self.services.get(service).map(|service| &service.steps);
-                let step = failed.failure.step.as_ref().and_then(|digest| steps?.get(digest));
-                self.line(&failure::with_step(service, &failed.failure, step));
+                closing(service, kind, steps)
             }
-            EventKind::Skipped { reason } => {
+            (None, kind) => opening(kind),
+        };
+        if let Some(said) = said {
+            if let Some(service) = &event.service {
                 self.clear(service);
-                self.line(&format!("{label} {}: {reason}", styled(WARN, "not built")));
             }
-            EventKind::RunStarted { .. } | EventKind::RunEnded | EventKind::Started => {}
+            self.line(&said);
         }
     }
 

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use wheelwright::client::connect::TlsFiles;
 use wheelwright::client::session::dockerconfig::DockerConfig;
-use wheelwright::client::spec::{Cache, Output, SecretSource};
+use wheelwright::client::spec::{Cache, Output, SecretSource, Ssh};
 use wheelwright::client::{
     Address, BuildRequest, BuildResult, Building, Engine, Error, FailureKind, Source, Update, What,
     WorkError, build,
@@ -490,6 +491,79 @@ async fn secrets_reach_the_step_that_mounts_them() {
     request
         .secrets
         .insert("token".to_owned(), SecretSource::File(dir.path().join("token")));
+    run(&engine, request, graph.definition(step)).await.unwrap();
+}
+
+/// An ssh agent with one key, in a folder of its own.
+struct Agent {
+    process: std::process::Child,
+    folder: tempfile::TempDir,
+}
+
+impl Agent {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, key) = (folder.path().join("agent.sock"), folder.path().join("key"));
+        let process = Command::new("ssh-agent")
+            .args(["-D", "-a"])
+            .arg(&socket)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("`ssh-agent` of OpenSSH's client is needed");
+        let done = |command: &mut Command| command.stderr(Stdio::null()).status().unwrap().success();
+        assert!(done(
+            Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(&key)
+        ));
+        let added = || done(Command::new("ssh-add").env("SSH_AUTH_SOCK", &socket).arg(&key));
+        assert!((0..50).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            added()
+        }));
+        Self { process, folder }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Asks the agent which keys it has, as `ssh-add -l` does, and says how many.
+const ASK_THE_AGENT: &str = "import socket, struct, sys
+agent = socket.socket(socket.AF_UNIX)
+agent.connect('/run/agent.sock')
+agent.sendall(struct.pack('>IB', 1, 11))
+answer = agent.recv(4096)
+assert answer[4] == 12, answer
+assert struct.unpack('>I', answer[5:9]) == (1,), answer";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ssh_agent_answers_the_step_that_mounts_it() {
+    let engine = engine!(engine());
+    let (dir, agent) = (tempfile::tempdir().unwrap(), Agent::start());
+    let mut graph = Graph::default();
+    let root = base(&mut graph);
+    let mount = pb::Mount {
+        input: -1,
+        output: -1,
+        dest: "/run/agent.sock".to_owned(),
+        mount_type: pb::MountType::Ssh.into(),
+        ssh_opt: Some(pb::SshOpt {
+            id: "default".to_owned(),
+            mode: 0o600,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let script = format!(": {:?}; python3 -c \"{ASK_THE_AGENT}\"", Instant::now());
+    let step = graph.run(root, &script, vec![mount]);
+    let mut request = request(dir.path(), &[]);
+    let socket = agent.folder.path().join("agent.sock");
+    request.ssh = vec![Ssh::parse(&format!("default={}", socket.display())).unwrap()];
     run(&engine, request, graph.definition(step)).await.unwrap();
 }
 

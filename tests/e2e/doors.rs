@@ -1,6 +1,6 @@
 //! Every door on every engine: the container that comes out answers, and holds what it should and no more.
 
-use crate::engine::{Engines, engines};
+use crate::engine::{Engines, engines, run};
 use crate::project::{ANSWER, Project};
 
 /// Checks the image in a dockerd: config, answer, and that nothing unlisted got in.
@@ -90,6 +90,44 @@ fn a_syntax_line_with_plain_docker_build() {
     for host in [&engines.docker, &engines.docker_graph] {
         engines.docker(host, &args).ok();
         check(&engines, host, image);
+    }
+}
+
+#[test]
+fn bake_builds_several_services() {
+    let Some(engines) = engines() else { return };
+    let project = Project::new();
+    project.edit("services:\n", "services:\n  other: {base: slim, requirements: [requirements.txt], code: [app], user: app, environment: {GREETING: hello}, command: [python, -m, app.main]}\n");
+    let target = |service: &str| {
+        serde_json::json!({
+            "context": ".",
+            "dockerfile": "wheelwright.yaml",
+            "target": service,
+            "args": {"BUILDKIT_SYNTAX": engines.frontend},
+            "network": "host",
+            "tags": [format!("e2e/bake-{service}:latest")],
+        })
+    };
+    let bake = serde_json::json!({
+        "group": {"default": {"targets": ["api", "other"]}},
+        "target": {"api": target("api"), "other": target("other")},
+    });
+    project.write("docker-bake.json", &bake.to_string());
+    let mut command = std::process::Command::new("docker");
+    command
+        .env("DOCKER_HOST", &engines.docker)
+        .current_dir(project.path())
+        .args([
+            "buildx",
+            "bake",
+            "--load",
+            "--progress=plain",
+            "--allow=network.host",
+        ]);
+    run(&mut command).ok();
+    for service in ["api", "other"] {
+        let image = format!("e2e/bake-{service}:latest");
+        assert_eq!(engines.answer(&engines.docker, &image, "/"), ANSWER);
     }
 }
 
