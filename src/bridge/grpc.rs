@@ -257,7 +257,7 @@ impl Bridge for GrpcBridge {
             .await
             .map_err(BridgeError::from)
         {
-            Ok(response) => Ok(Some(found(response.into_inner().stat.unwrap_or_default()))),
+            Ok(response) => Ok(Some(found(&response.into_inner().stat.unwrap_or_default()))),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
@@ -305,7 +305,7 @@ impl Bridge for GrpcBridge {
     }
 }
 
-fn found(stat: buildkit_proto::fsutil::Stat) -> Stat {
+fn found(stat: &buildkit_proto::fsutil::Stat) -> Stat {
     Stat {
         folder: filemode::kind(stat.mode) == filemode::Kind::Dir,
         mode: filemode::permissions(stat.mode),

@@ -78,7 +78,6 @@ impl Recording {
         let engine = Engine {
             llb_caps: CAPS.map(str::to_owned).into(),
             platforms: vec![Platform::new("linux", "amd64")],
-            ..Engine::default()
         };
         Self {
             engine,
