@@ -10,7 +10,7 @@ use crate::frontend::{Failure, Files, Project, census, locked_picks};
 use crate::manifest::Service;
 use crate::manifest::types::items;
 use crate::plan::{self, Accounts, Inputs, Plan};
-use crate::python::Interpreter;
+use crate::python::{Anchor, Interpreter};
 
 /// Show what a build would do
 ///
@@ -134,7 +134,9 @@ fn one(
     let interpreter = Interpreter::assumed_in(&image, minor, &platform.architecture);
     let text = platform.to_string();
     let packages = match &project.lock {
-        Some((_, lock)) => locked_picks(lock, service, &interpreter, &text)?,
+        Some((path, lock)) => {
+            locked_picks(lock, service, &interpreter, &text, Anchor::beside(path.as_str()))?
+        }
         None => Vec::new(),
     };
     let inputs = Inputs {

@@ -8,7 +8,7 @@ use crate::diag::SourceFile;
 use crate::layers::Census;
 use crate::manifest::{Manifest, ProjectPath, PythonMinor};
 use crate::plan;
-use crate::python::{Interpreter, PackageName, Pick};
+use crate::python::{Anchor, Interpreter, PackageName, Pick};
 
 /// Locks of the project's services: what has to be read for a census. None when the service itself has no lock, since
 /// it then shares no groups with anybody.
@@ -46,9 +46,16 @@ pub(crate) fn take(file: &SourceFile, manifest: &Manifest, files: &Files, platfo
             from_source(service),
             format!("{} {}", interpreter.version, interpreter.libc),
         );
-        let packages = known
-            .entry(alike)
-            .or_insert_with(|| picks(&lock, service, &interpreter, platform).ok());
+        let packages = known.entry(alike).or_insert_with_key(|(path, ..)| {
+            picks(
+                &lock,
+                service,
+                &interpreter,
+                platform,
+                Anchor::beside(path.as_str()),
+            )
+            .ok()
+        });
         if let Some(packages) = packages {
             census.add(name, &minor.to_string(), packages);
         }

@@ -11,7 +11,7 @@ use crate::diag::SourceFile;
 use crate::lower::{self, Context, LOCK_FILE, ResolveInputs};
 use crate::manifest::Service;
 use crate::python::choose::{Target, choose};
-use crate::python::{Interpreter, PackageName, Pick, pylock};
+use crate::python::{Anchor, Interpreter, PackageName, Pick, pylock};
 
 /// Packages that a service builds from source even where wheels exist.
 pub(crate) fn from_source(service: &Service) -> BTreeSet<PackageName> {
@@ -26,12 +26,14 @@ pub(crate) fn picks(
     service: &Service,
     interpreter: &Interpreter,
     platform: &str,
+    anchor: Anchor<'_>,
 ) -> Result<Vec<Pick>, Failure> {
     let parsed = pylock::parse(lock)?;
     let target = Target {
         interpreter,
         platform,
         from_source: &from_source(service),
+        anchor,
     };
     Ok(choose(lock, &parsed, &target)?)
 }
@@ -47,8 +49,14 @@ pub(super) async fn packages(
     caches: &[CacheImport],
 ) -> Result<Vec<Pick>, Failure> {
     let platform = cx.platform.to_string();
-    if let Some((_, lock)) = &project.lock {
-        return picks(lock, service, interpreter, &platform);
+    if let Some((path, lock)) = &project.lock {
+        return picks(
+            lock,
+            service,
+            interpreter,
+            &platform,
+            Anchor::beside(path.as_str()),
+        );
     }
     if project.requirements.is_empty() {
         return Ok(Vec::new());
@@ -67,5 +75,5 @@ pub(super) async fn packages(
     let result = bridge.solve(definition.into_pb(), caches).await?;
     let bytes = bridge.read_file(&result, LOCK_FILE).await?;
     let lock = SourceFile::new(format!("{name}/pylock.toml"), String::from_utf8_lossy(&bytes));
-    picks(&lock, service, interpreter, &platform)
+    picks(&lock, service, interpreter, &platform, lower::RESOLVED)
 }

@@ -17,20 +17,21 @@ pub struct Census {
 /// A file that a service installs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Used {
-    /// What makes its layer: the digest and the minor version it is laid down for.
+    /// What makes its layer: what it is made from and the minor version it is laid down for.
     pub(super) file: (String, String),
     /// Bytes; zero where the lock does not say.
     pub(super) size: u64,
 }
 
 impl Census {
-    /// Adds a service. One whose packages are known only in the build is not added: nobody groups by it.
+    /// Adds a service. One whose packages are known only in the build is not added: nobody groups by it. Nor are
+    /// packages of the repository itself, each of which is alone anyway.
     pub fn add(&mut self, service: &str, minor: &str, packages: &[Pick]) {
-        let used = packages.iter().map(|pick| {
-            let file = pick.artifact.file();
+        let pinned = packages.iter().filter(|pick| pick.artifact.is_pinned());
+        let used = pinned.map(|pick| {
             let used = Used {
-                file: (file.sha256.hex().to_owned(), minor.to_owned()),
-                size: file.size,
+                file: (pick.artifact.identity(), minor.to_owned()),
+                size: pick.artifact.size(),
             };
             (pick.name.clone(), used)
         });

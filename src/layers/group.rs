@@ -2,13 +2,14 @@
 //!
 //! An exec costs about 50 ms and each layer costs a little at every start, so not every wheel can be a layer of its
 //! own. Heavy wheels are: they hold nine tenths of the bytes. Light ones go to a few groups; `places` says which.
+//! Packages of the repository itself change more often than all others: each is alone, and they come last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::Census;
 use super::places::{Place, Places};
 use super::{LayerKey, Reason, WheelLayer};
-use crate::python::{PackageName, Pick};
+use crate::python::{Artifact, PackageName, Pick};
 
 /// How many layers there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,33 +63,39 @@ pub fn group(
         Places::of(service, &Census::of_one(service, minor, packages), budget)
     };
     let mut layers: BTreeMap<Place, (Vec<usize>, BTreeSet<String>)> = BTreeMap::new();
-    for (index, pick) in packages.iter().enumerate() {
+    let pinned = |pick: &Pick| pick.artifact.is_pinned();
+    for (index, pick) in packages.iter().enumerate().filter(|(_, pick)| pinned(pick)) {
         let (place, sharers) = places.place(&pick.name);
         let (members, services) = layers.entry(place).or_default();
         members.push(index);
         services.extend(sharers);
     }
+    let layer = |members: Vec<usize>, reason, services: BTreeSet<String>| {
+        let artifacts = || members.iter().map(|index| &packages[*index].artifact);
+        let identities = artifacts().map(Artifact::identity).collect::<Vec<_>>();
+        WheelLayer {
+            key: LayerKey::new(identities.iter().map(String::as_str), venv, minor),
+            bytes: artifacts().map(Artifact::size).sum(),
+            packages: members,
+            reason,
+            services: services.into_iter().collect(),
+        }
+    };
     let mut layers = layers
         .into_iter()
-        .map(|(place, (members, sharers))| {
-            let files = || members.iter().map(|index| packages[*index].artifact.file());
-            let (reason, services) = match place {
-                Place::Own(_) => (Reason::Own, sharers),
-                Place::Heavy(_) => (Reason::Heavy, sharers),
-                Place::Light { sharers, group, of } => (Reason::Light { group, of }, sharers),
-            };
-            WheelLayer {
-                key: LayerKey::new(files().map(|file| file.sha256.hex()), venv, minor),
-                bytes: files().map(|file| file.size).sum(),
-                packages: members,
-                reason,
-                services: services.into_iter().collect(),
-            }
+        .map(|(place, (members, sharers))| match place {
+            Place::Own(_) => layer(members, Reason::Own, sharers),
+            Place::Heavy(_) => layer(members, Reason::Heavy, sharers),
+            Place::Light { sharers, group, of } => layer(members, Reason::Light { group, of }, sharers),
         })
         .collect::<Vec<_>>();
+    let local = (0..packages.len()).filter(|index| !pinned(&packages[*index]));
+    let own = BTreeSet::from([service.to_owned()]);
+    layers.extend(local.map(|index| layer(vec![index], Reason::Local, own.clone())));
     layers.sort_by_key(|layer| match layer.reason {
         Reason::Light { .. } => (1, 0),
         Reason::Own | Reason::Heavy => (0, u64::MAX - layer.bytes),
+        Reason::Local => (2, 0),
     });
     layers
 }
@@ -96,7 +103,7 @@ pub fn group(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::choose::{Artifact, Locked};
+    use crate::python::{Locked, Origin};
     use proptest::prelude::*;
 
     /// A package by number; its name, size and digest follow from the number and its version.
@@ -108,7 +115,7 @@ mod tests {
             version: version.to_string(),
             artifact: Artifact::Wheel(Locked {
                 filename: format!("p{number:03}-{version}-py3-none-any.whl"),
-                url: format!("https://files.example/p{number:03}"),
+                origin: Origin::Url(format!("https://files.example/p{number:03}")),
                 sha256: format!("{number:032x}{version:032x}").parse().unwrap(),
                 size,
             }),

@@ -50,4 +50,6 @@ pub enum Reason {
         /// …of so many that these services have in common.
         of: u32,
     },
+    /// A package of the repository itself. Its key does not tell its content, so nobody but the graph has it.
+    Local,
 }

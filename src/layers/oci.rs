@@ -110,7 +110,7 @@ impl Contents {
         let wheels = wanted.packages().map(|pick| Wheel {
             name: pick.name.to_string(),
             version: pick.version.clone(),
-            sha256: pick.artifact.file().sha256.hex().to_owned(),
+            sha256: pick.artifact.identity(),
             license: None,
         });
         Self {

@@ -26,10 +26,17 @@ impl<'a> Wanted<'a> {
         self.layer.packages.iter().map(move |index| &picks[*index])
     }
 
-    /// Whether it is made of wheels that are files somewhere, so that nothing has to be built.
+    /// Whether it is made of wheels that anybody can download, so that nothing has to be built.
     pub fn is_of_wheels(&self) -> bool {
-        self.packages()
-            .all(|pick| matches!(pick.artifact, Artifact::Wheel(_)))
+        self.packages().all(|pick| match &pick.artifact {
+            Artifact::Wheel(file) => file.url().is_some(),
+            _ => false,
+        })
+    }
+
+    /// Whether its key tells its content. Where it does not, only the graph can have it.
+    pub fn is_pinned(&self) -> bool {
+        self.packages().all(|pick| pick.artifact.is_pinned())
     }
 
     /// A few words for messages: a package with its version, or several names.
@@ -45,7 +52,7 @@ impl<'a> Wanted<'a> {
 pub(super) fn title<'a>(packages: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let packages = packages.collect::<Vec<_>>();
     if let [(name, version)] = packages.as_slice() {
-        return format!("{name} {version}");
+        return format!("{name} {version}").trim_end().to_owned();
     }
     let names = packages.iter().map(|(name, _)| *name);
     names.collect::<Vec<_>>().join(" ")

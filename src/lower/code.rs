@@ -6,6 +6,7 @@ use super::context::{Context, EPOCH_NANOS, LocalContext};
 use super::folders;
 use crate::manifest::ProjectPath;
 use crate::plan::{CodePlan, FileFrom, FilePlan, Plan};
+use crate::python::artifact::Folder;
 
 /// Adds code and files to a tree; nothing when the service has neither.
 pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
@@ -73,12 +74,42 @@ pub fn context_source(cx: &Context, what: &str, paths: &[ProjectPath]) -> State 
 /// The repository narrowed to some paths. `what` keeps the engine's snapshots of different sets apart: files
 /// outside a set would be removed and sent again.
 pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> State {
+    without(context, what, paths, &[])
+}
+
+/// A folder that a package is built from, without what builds and tests leave in it and without other packages.
+pub(super) fn package_folder(context: &LocalContext, folder: &Folder) -> State {
+    let inside = |name: &&str| match folder.path.as_str() {
+        "." => format!("**/{name}"),
+        path => format!("{}/**/{name}", escape(path)),
+    };
+    let others = folder.without.iter().map(|path| escape(path.as_str()));
+    let excludes = LEFTOVERS.iter().map(inside).chain(others).collect::<Vec<_>>();
+    let path = std::slice::from_ref(&folder.path);
+    without(context, &format!("package {}", folder.path), path, &excludes)
+}
+
+/// What is found in the folder of a package and is no source.
+const LEFTOVERS: [&str; 9] = [
+    ".git",
+    ".venv",
+    "__pycache__",
+    "*.egg-info",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".tox",
+    "node_modules",
+];
+
+fn without(context: &LocalContext, what: &str, paths: &[ProjectPath], excludes: &[String]) -> State {
     if let Some(state) = &context.state {
         return state.clone();
     }
+    let excludes = context.excludes.iter().chain(excludes).cloned();
     let mut local = Source::local(&context.name)
         .session_id(&context.session)
-        .exclude_patterns(context.excludes.clone())
+        .exclude_patterns(excludes)
         .shared_key_hint(format!("{}-{what}{}", context.name, context.shared_key))
         .differ(Differ::Metadata)
         .name(format!("[internal] load {what} from the build context"));

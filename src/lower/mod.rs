@@ -20,7 +20,7 @@ pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};
 pub use folders::{Folder, Folders, folders_of};
 pub use probe::{PROBE_FILE, probe};
-pub use resolve::{LOCK_FILE, ResolveInputs, resolve};
+pub use resolve::{LOCK_FILE, RESOLVED, ResolveInputs, resolve};
 
 use buildkit_llb::{Definition, MarshalOptions, Merge, State};
 

@@ -5,10 +5,19 @@ use buildkit_llb::{Exec, Mount, Sharing, State};
 use super::context::{Context, EPOCH};
 use crate::diag::Span;
 use crate::manifest::ProjectPath;
-use crate::python::{Interpreter, Libc};
+use crate::python::{Anchor, Interpreter, Libc};
 
 /// The file in the resolve stage's result.
 pub const LOCK_FILE: &str = "/pylock.toml";
+
+/// Where the paths in it begin.
+pub const RESOLVED: Anchor<'_> = Anchor {
+    lock: "/out",
+    repository: REQUIREMENTS,
+};
+
+/// Where the repository's files are in the resolve stage.
+const REQUIREMENTS: &str = "/run/requirements";
 
 const FETCH_UV: &str = include_str!("scripts/uv.sh");
 const UV_HASHES: &str = include_str!("scripts/uv.txt");
@@ -69,8 +78,8 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
     let exec = Exec::new(args)
         .root(inputs.root.clone())
         .platform(cx.build_platform.clone())
-        .cwd("/run/requirements")
-        .mount(Mount::bind("/run/requirements", inputs.files.clone()).readonly())
+        .cwd(REQUIREMENTS)
+        .mount(Mount::bind(REQUIREMENTS, inputs.files.clone()).readonly())
         .mount(Mount::bind("/run/wheelwright", uv(cx, inputs.root.clone(), python, inputs.at)).readonly())
         .mount(Mount::bind("/out", State::scratch()));
     let exec = with_uv_environment(cx, cx.online(cx.with_base_environment(exec)), inputs.interpreter);

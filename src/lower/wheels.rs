@@ -1,15 +1,16 @@
 //! The wheel stage: files by digest, built where they are sources, unpacked to layers.
 
-use buildkit_llb::{Exec, Mount, Network, Source, State};
+use buildkit_llb::{Copy, Exec, FileOp, Mount, Network, Source, State};
 
 use super::base;
-use super::context::{Context, EPOCH};
+use super::code::{narrowed, package_folder};
+use super::context::{Context, EPOCH, EPOCH_NANOS};
 use super::resolve::{uv, with_uv_environment};
 use crate::diag::Span;
 use crate::layers::{Found, Wanted, WheelLayer};
+use crate::manifest::ProjectPath;
 use crate::plan::Plan;
-use crate::python::Artifact;
-use crate::python::choose::Locked;
+use crate::python::{Artifact, Locked, Origin};
 
 const BUILD: &str = include_str!("scripts/wheel.sh");
 const UNWHEEL: &str = "/run/wheelwright/unwheel";
@@ -88,34 +89,98 @@ fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
 fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
     match &plan.packages[index].artifact {
         Artifact::Wheel(file) => fetch(file, plan.at, cx),
-        Artifact::Source(file) => build(plan, index, file, cx),
+        other => build(plan, index, &Unbuilt::of(other, plan, cx), cx),
     }
 }
 
 /// A file by digest: the engine needs no network to know whether it has it. Each is a step of its own in the progress:
-/// in a group, a file with another digest would fail without its name.
+/// in a group, a file with another digest would fail without its name. Files of the repository are copied to a tree
+/// of their own, so that nothing beside them counts.
 fn fetch(file: &Locked, at: Span, cx: &Context) -> State {
-    Source::http(&file.url)
-        .checksum(file.sha256.to_string())
-        .filename(&file.filename)
-        .perm(0o644)
-        .name(format!("[wheels] {}", file.filename))
-        .location(&cx.sources, cx.ranges(at))
-        .build()
+    match &file.origin {
+        Origin::Url(url) => Source::http(url)
+            .checksum(file.sha256.to_string())
+            .filename(&file.filename)
+            .perm(0o644)
+            .name(format!("[wheels] {}", file.filename))
+            .location(&cx.sources, cx.ranges(at))
+            .build(),
+        Origin::Path(path) => {
+            let source = narrowed(&cx.context, path.as_str(), std::slice::from_ref(path));
+            let copy = Copy::from(&source, format!("/{path}"), format!("/{}", file.filename));
+            let op = FileOp::on(State::scratch())
+                .timestamp(EPOCH_NANOS)
+                .copy(copy.chown(0, 0).mode(0o644));
+            cx.file_op(op, format!("[wheels] {path}"), at)
+        }
+    }
 }
 
-/// A source distribution built to a wheel on base and build packages. No secret of an index is mounted here:
-/// build code could read it.
-fn build(plan: &Plan, index: usize, file: &Locked, cx: &Context) -> State {
+/// A source as the build script takes it.
+struct Unbuilt {
+    /// Mounted read-only, so that its content decides.
+    tree: State,
+    /// The part of the tree that is mounted.
+    selector: String,
+    /// What the script finds there: `archive` or `tree`.
+    kind: &'static str,
+    /// The folder in it that holds the package.
+    subdirectory: String,
+}
+
+impl Unbuilt {
+    fn of(artifact: &Artifact, plan: &Plan, cx: &Context) -> Self {
+        match artifact {
+            Artifact::Wheel(file) | Artifact::Source(file) => Self {
+                tree: fetch(file, plan.at, cx),
+                selector: "/".to_owned(),
+                kind: "archive",
+                subdirectory: ".".to_owned(),
+            },
+            Artifact::Directory(folder) => Self {
+                tree: package_folder(&cx.context, folder),
+                selector: match folder.path.as_str() {
+                    "." => "/".to_owned(),
+                    path => format!("/{path}"),
+                },
+                kind: "tree",
+                subdirectory: ".".to_owned(),
+            },
+            Artifact::Vcs(checkout) => Self {
+                tree: Source::git(&checkout.url, &checkout.commit)
+                    .keep_git_dir()
+                    .name(format!("[wheels] {} at {}", checkout.url, checkout.commit))
+                    .location(&cx.sources, cx.ranges(plan.at))
+                    .build(),
+                selector: "/".to_owned(),
+                kind: "tree",
+                subdirectory: checkout
+                    .subdirectory
+                    .as_ref()
+                    .map_or(".", ProjectPath::as_str)
+                    .to_owned(),
+            },
+        }
+    }
+}
+
+/// A source built to a wheel on base and build packages. No secret of an index is mounted here: build code could
+/// read it.
+fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
     let pick = &plan.packages[index];
     let settings = plan.builds[index].clone().unwrap_or_default();
     let python = &plan.interpreter.executable;
     let tool = uv(cx, base::rootfs(plan, cx), python, plan.at);
-    let exec = Exec::new(["/bin/sh", "/run/wheelwright/script/wheel.sh", python])
+    let script = "/run/wheelwright/script/wheel.sh";
+    let exec = Exec::new(["/bin/sh", script, python, source.kind, &source.subdirectory])
         .root(base::builder(plan, cx, &settings.packages))
         .platform(cx.platform.clone())
         .cwd("/")
-        .mount(Mount::bind("/src", fetch(file, plan.at, cx)).readonly())
+        .mount(
+            Mount::bind("/src", source.tree.clone())
+                .selector(&source.selector)
+                .readonly(),
+        )
         .mount(
             Mount::bind("/run/wheelwright/uv", tool)
                 .selector("/uv")
@@ -130,9 +195,6 @@ fn build(plan: &Plan, index: usize, file: &Locked, cx: &Context) -> State {
         .iter()
         .fold(exec, |exec, (name, value)| exec.env(name, value));
     let exec = exec.env("SOURCE_DATE_EPOCH", EPOCH.to_string());
-    cx.output(
-        exec,
-        format!("[wheels] build {} {}", pick.name, pick.version),
-        plan.at,
-    )
+    let name = format!("[wheels] build {} {}", pick.name, pick.version);
+    cx.output(exec, name.trim_end().to_owned(), plan.at)
 }

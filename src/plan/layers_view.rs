@@ -22,8 +22,9 @@ pub fn layer_tree(plan: &Plan) -> String {
         );
         for index in &layer.packages {
             let pick = &plan.packages[*index];
-            let size = bytes(pick.artifact.file().size);
-            let _ = writeln!(out, "    {} {}, {size}", pick.name, pick.version);
+            let size = bytes(pick.artifact.size());
+            let name = format!("{} {}", pick.name, pick.version);
+            let _ = writeln!(out, "    {}, {size}", name.trim_end());
         }
     }
     out
@@ -34,8 +35,13 @@ pub fn layer_list(plan: &Plan) -> Value {
     let layers = plan.layers.iter().map(|layer| {
         let packages = layer.packages.iter().map(|index| {
             let pick = &plan.packages[*index];
-            let file = pick.artifact.file();
-            json!({"name": pick.name, "version": pick.version, "file": file.filename, "sha256": file.sha256.hex(), "bytes": file.size})
+            let mut package =
+                json!({"name": pick.name, "version": pick.version, "bytes": pick.artifact.size()});
+            if let Some(file) = pick.artifact.file() {
+                package["file"] = file.filename.as_str().into();
+                package["sha256"] = file.sha256.hex().into();
+            }
+            package
         });
         json!({
             "key": layer.key, "reason": layer.reason, "bytes": layer.bytes, "services": layer.services,
@@ -50,6 +56,7 @@ fn reason(layer: &WheelLayer) -> String {
         Reason::Own => "alone as `layers.own` says".to_owned(),
         Reason::Heavy => "alone, heavy".to_owned(),
         Reason::Light { group, of } => format!("light, group {} of {of}", group + 1),
+        Reason::Local => "alone, of the repository itself".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::layers::{Budget, Census, MAX_LAYERS, group};
 use crate::manifest::types::items;
 use crate::manifest::{Base, FileSource, List, Manifest, Mode, ProjectPath, Service};
-use crate::python::{Artifact, Interpreter, PackageName, Pick};
+use crate::python::{Interpreter, PackageName, Pick};
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -153,9 +153,9 @@ pub fn stand(manifest: &Manifest, service: &Service) -> BasePlan {
 }
 
 fn build_plan(pick: &Pick, base: Option<&Base>, service: &Service) -> Option<BuildPlan> {
-    let Artifact::Source(_) = pick.artifact else {
+    if !pick.artifact.is_built() {
         return None;
-    };
+    }
     let named = |name: &str| name.parse::<PackageName>().is_ok_and(|name| name == pick.name);
     let own = service
         .wheels

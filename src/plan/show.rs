@@ -93,17 +93,17 @@ fn base(plan: &Plan) -> String {
 fn describe(plan: &Plan, layer: &WheelLayer) -> String {
     let names = layer.packages.iter().map(|index| {
         let pick = &plan.packages[*index];
-        let built = if matches!(pick.artifact, Artifact::Source(_)) {
-            " (built)"
-        } else {
-            ""
-        };
-        format!("{} {}{built}", pick.name, pick.version)
+        match &pick.artifact {
+            Artifact::Wheel(_) => format!("{} {}", pick.name, pick.version),
+            Artifact::Directory(folder) => format!("{} (built from {})", pick.name, folder.path),
+            Artifact::Source(_) | Artifact::Vcs(_) => format!("{} {} (built)", pick.name, pick.version),
+        }
     });
     let reason = match layer.reason {
         Reason::Own => "own".to_owned(),
         Reason::Heavy => "heavy".to_owned(),
         Reason::Light { group, .. } => format!("light {group}"),
+        Reason::Local => "local".to_owned(),
     };
     format!(
         "{} {reason}, {}: {}",

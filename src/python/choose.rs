@@ -5,60 +5,16 @@ use std::collections::btree_map::Entry;
 
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{MarkerEnvironment, MarkerTree};
-use serde::Serialize;
 use toml::Spanned;
 
+use super::artifact::{Artifact, Pick};
 use super::interpreter::Interpreter;
+use super::locate::{Anchor, Locate};
 use super::name::PackageName;
 use super::pylock::{File, Lock, Package, span};
 use super::tags::Tags;
 use super::wheel_name::WheelName;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
-use crate::manifest::Sha256;
-
-/// One package to install and the file it comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Pick {
-    /// Package.
-    pub name: PackageName,
-    /// Version as locked.
-    pub version: String,
-    /// The file.
-    #[serde(flatten)]
-    pub artifact: Artifact,
-}
-
-/// A file to install from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Artifact {
-    /// A wheel: only unpacked.
-    Wheel(Locked),
-    /// A source distribution: built to a wheel first.
-    Source(Locked),
-}
-
-impl Artifact {
-    /// The file behind it.
-    pub fn file(&self) -> &Locked {
-        match self {
-            Self::Wheel(file) | Self::Source(file) => file,
-        }
-    }
-}
-
-/// A file with its digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Locked {
-    /// File name.
-    pub filename: String,
-    /// Where it is.
-    pub url: String,
-    /// Its digest.
-    pub sha256: Sha256,
-    /// Bytes; zero when the lock does not say.
-    pub size: u64,
-}
 
 /// What the choice depends on besides the lock.
 #[derive(Debug)]
@@ -69,6 +25,8 @@ pub struct Target<'a> {
     pub platform: &'a str,
     /// Packages that are built from source even where a wheel fits.
     pub from_source: &'a std::collections::BTreeSet<PackageName>,
+    /// Where the paths in the lock begin.
+    pub anchor: Anchor<'a>,
 }
 
 /// The files to install, sorted by package name; or every package that has none.
@@ -78,6 +36,10 @@ pub fn choose(file: &SourceFile, lock: &Lock, target: &Target<'_>) -> Result<Vec
     let chooser = Chooser {
         file,
         target,
+        locate: Locate {
+            file,
+            anchor: target.anchor,
+        },
         tags: Tags::of(target.interpreter),
         environment,
     };
@@ -113,6 +75,7 @@ pub fn choose(file: &SourceFile, lock: &Lock, target: &Target<'_>) -> Result<Vec
 struct Chooser<'a> {
     file: &'a SourceFile,
     target: &'a Target<'a>,
+    locate: Locate<'a>,
     tags: Tags,
     environment: MarkerEnvironment,
 }
@@ -171,24 +134,15 @@ impl Chooser<'_> {
 
     fn artifact(&self, name: &PackageName, package: &Package) -> Result<Artifact, Diagnostic> {
         let place = span(&package.name);
-        if let Some(other) = package
-            .vcs
-            .as_ref()
-            .or(package.directory.as_ref())
-            .or(package.archive.as_ref())
-        {
-            return Err(Diagnostic::error(format!(
-                "`{name}` is not from an index; this version cannot build it"
-            ))
-            .at(self.file, span(other))
-            .help("publish it to an index, or list its folder under `code:`"));
+        if let Some(artifact) = self.locate.direct(name, package) {
+            return artifact;
         }
         let from_source = self.target.from_source.contains(name);
         if let (false, Some(wheel)) = (from_source, self.best_wheel(package)) {
-            return self.locked(wheel, package).map(Artifact::Wheel);
+            return self.locate.file(wheel, span(&package.name)).map(Artifact::Wheel);
         }
         match &package.sdist {
-            Some(sdist) => self.locked(sdist, package).map(Artifact::Source),
+            Some(sdist) => self.locate.file(sdist, span(&package.name)).map(Artifact::Source),
             None if from_source => Err(Diagnostic::error(format!(
                 "`{name}` has no source distribution in the lock"
             ))
@@ -235,39 +189,6 @@ impl Chooser<'_> {
         ))
         .help(format!("in the lock: {exist}"))
     }
-
-    fn locked(&self, file: &File, package: &Package) -> Result<Locked, Diagnostic> {
-        let wrong = |message: String| Diagnostic::error(message).at(self.file, span(&package.name));
-        let filename = file.filename().to_owned();
-        let hash = file
-            .hashes
-            .get("sha256")
-            .ok_or_else(|| wrong(format!("`{filename}` has no sha256 in the lock")))?;
-        let sha256 = hash
-            .parse()
-            .map_err(|error| wrong(format!("`{filename}`: {error}")))?;
-        let url = match (&file.url, &file.path) {
-            (Some(url), _) if url.starts_with("https://") || url.starts_with("http://") => url.clone(),
-            (Some(url), _) => {
-                return Err(wrong(format!(
-                    "`{filename}` has an address that is not http: `{url}`"
-                )));
-            }
-            (None, Some(path)) => {
-                return Err(wrong(format!(
-                    "`{filename}` is a local file (`{path}`), which this version cannot install"
-                ))
-                .help("publish it to an index and make the lock again"));
-            }
-            (None, None) => return Err(wrong(format!("`{filename}` has no address"))),
-        };
-        Ok(Locked {
-            filename,
-            url,
-            sha256,
-            size: file.size.unwrap_or(0),
-        })
-    }
 }
 
 #[cfg(test)]
@@ -304,13 +225,14 @@ wheels = [{ url = "https://files.example/odd-1-cp312-cp312-win_amd64.whl", hashe
             interpreter: &interpreter,
             platform: &platform,
             from_source: &from_source,
+            anchor: Anchor::beside("pylock.toml"),
         };
         let lock = super::super::pylock::parse(&file).map_err(|d| vec![d.summary()])?;
         choose(&file, &lock, &target)
             .map(|picks| {
                 picks
                     .into_iter()
-                    .map(|pick| pick.artifact.file().filename.clone())
+                    .map(|pick| pick.artifact.file().unwrap().filename.clone())
                     .collect()
             })
             .map_err(|mistakes| {

@@ -2,15 +2,18 @@
 //!
 //! Pure: nothing here reads a disk or asks a network. Sources: PEP 425, 440, 503, 508, 600, 656 and 751.
 
+pub mod artifact;
 pub mod choose;
 pub mod interpreter;
+pub mod locate;
 pub mod name;
 pub mod pylock;
 pub mod requirements;
 pub mod tags;
 pub mod wheel_name;
 
-pub use choose::{Artifact, Pick};
+pub use artifact::{Artifact, Locked, Origin, Pick};
 pub use interpreter::{Interpreter, Libc};
+pub use locate::Anchor;
 pub use name::PackageName;
 pub use pylock::Lock;

@@ -36,11 +36,46 @@ pub struct Package {
     /// Its source distribution.
     pub sdist: Option<File>,
     /// A checkout.
-    pub vcs: Option<Spanned<toml::Value>>,
+    pub vcs: Option<Spanned<Vcs>>,
     /// A folder.
-    pub directory: Option<Spanned<toml::Value>>,
-    /// An archive by address.
-    pub archive: Option<Spanned<toml::Value>>,
+    pub directory: Option<Spanned<Directory>>,
+    /// An archive by address or path.
+    pub archive: Option<Spanned<Archive>>,
+}
+
+/// A commit of a repository.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Vcs {
+    /// Which system, such as git.
+    pub r#type: String,
+    /// Address of the repository.
+    pub url: Option<String>,
+    /// The commit.
+    pub commit_id: String,
+    /// The folder that holds the package.
+    pub subdirectory: Option<String>,
+}
+
+/// A folder with a package's source.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Directory {
+    /// Path relative to the lock.
+    pub path: String,
+    /// The folder in it that holds the package.
+    pub subdirectory: Option<String>,
+}
+
+/// A wheel or a source distribution that no index has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Archive {
+    /// The file.
+    #[serde(flatten)]
+    pub file: File,
+    /// The folder that holds the package.
+    pub subdirectory: Option<String>,
 }
 
 /// One file of a package.

@@ -1,19 +1,25 @@
-# Builds the one source distribution in /src to a wheel. The folder and the clock are fixed, so that paths and
-# times in the result are too.
+# Builds the source in /src to a wheel: an archive of a source distribution, or a tree with the package in a folder of
+# it. The folder and the clock are fixed, so that paths and times in the result are too. Where a package's other
+# sources are (`tool.uv.sources`) is the lock's business, not the build's.
 set -eu
-python=$1
+python=$1 kind=$2 subdirectory=$3
 mkdir -p /tmp/build
 cd /tmp/build
-for file in /src/*; do
-    case "$file" in
-        *.zip) "$python" -m zipfile -e "$file" . ;;
-        *) tar -xf "$file" --no-same-owner ;;
-    esac
-done
-set -- */
-if [ "$#" -ne 1 ]; then
-    echo "a source distribution holds one folder, found: $*" >&2
-    exit 65
+if [ "$kind" = tree ]; then
+    cp -R /src source
+else
+    for file in /src/*; do
+        case "$file" in
+            *.zip) "$python" -m zipfile -e "$file" . ;;
+            *) tar -xf "$file" --no-same-owner ;;
+        esac
+    done
+    set -- */
+    if [ "$#" -ne 1 ]; then
+        echo "a source distribution holds one folder, found: $*" >&2
+        exit 65
+    fi
+    mv "$1" source
 fi
-mv "$1" /tmp/build/source
-exec /run/wheelwright/uv build --quiet --wheel --no-config --python "$python" --out-dir /out /tmp/build/source
+exec /run/wheelwright/uv build --quiet --wheel --no-config --no-sources --python "$python" --out-dir /out \
+    "/tmp/build/source/$subdirectory"
