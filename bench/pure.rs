@@ -13,7 +13,7 @@ use wheelwright::bridge::Recording;
 use wheelwright::diag::SourceFile;
 use wheelwright::frontend::{self, Request, Tools};
 use wheelwright::python::choose::{Target, choose};
-use wheelwright::python::{Anchor, Interpreter, pylock};
+use wheelwright::python::{Anchor, Interpreter, Selection, pylock};
 
 const SERVICES: usize = 6;
 const PACKAGES: usize = 127;
@@ -57,6 +57,7 @@ fn choices() {
         interpreter: &interpreter,
         platform: "linux/amd64",
         from_source: &BTreeSet::new(),
+        selection: &Selection::default(),
         anchor: Anchor::beside("pylock.toml"),
     };
     let rounds = (0..5).map(|_| {

@@ -134,9 +134,13 @@ fn one(
     let interpreter = Interpreter::assumed_in(&image, minor, &platform.architecture);
     let text = platform.to_string();
     let packages = match &project.lock {
-        Some((path, lock)) => {
-            locked_picks(lock, service, &interpreter, &text, Anchor::beside(path.as_str()))?
-        }
+        Some((path, lock)) => locked_picks(
+            (lock, &project.selection),
+            service,
+            &interpreter,
+            &text,
+            Anchor::beside(path.as_str()),
+        )?,
         None => Vec::new(),
     };
     let inputs = Inputs {

@@ -48,12 +48,10 @@ impl ProjectArgs {
     /// layers are shared.
     pub fn gather(&self, opened: &Opened, service: &Service) -> Result<(Project, Files), Failure> {
         let mut files = Files::new();
-        let mut locks = census::locks(&opened.manifest, service);
         loop {
-            match Project::gather(&opened.file, &opened.manifest, service, &files)? {
+            match census::gather(&opened.file, &opened.manifest, service, &files)? {
                 Ok(project) => return Ok((project, files)),
-                Err(mut missing) => {
-                    missing.append(&mut locks);
+                Err(missing) => {
                     for path in missing {
                         let text = read(&self.context.join(path.as_str()), path.as_str())?;
                         files.insert(path, text);

@@ -4,22 +4,42 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lock::{from_source, picks};
 use super::project::{Files, Missing, Project};
-use crate::diag::SourceFile;
+use crate::diag::{Diagnostics, SourceFile};
 use crate::layers::Census;
-use crate::manifest::{Manifest, ProjectPath, PythonMinor};
+use crate::manifest::{Manifest, ProjectPath, PythonMinor, Service};
 use crate::plan;
-use crate::python::{Anchor, Interpreter, PackageName, Pick};
+use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection};
 
-/// Locks of the project's services: what has to be read for a census. None when the service itself has no lock, since
-/// it then shares no groups with anybody.
-pub(crate) fn locks(manifest: &Manifest, service: &crate::manifest::Service) -> Missing {
-    if service.lock.is_none() {
-        return Missing::new();
+/// Gathers a service's project and, where it has a lock, what a census needs of the others: one that has none shares
+/// no groups with anybody.
+pub(crate) fn gather(
+    file: &SourceFile,
+    manifest: &Manifest,
+    service: &Service,
+    files: &Files,
+) -> Result<Result<Project, Missing>, Diagnostics> {
+    let own = Project::gather(file, manifest, service, files)?;
+    let mut missing = Missing::new();
+    if is_locked(service) {
+        let others = manifest.services.iter().filter(|(_, other)| is_locked(other));
+        for (_, other) in others {
+            if let Ok(Err(more)) = Project::gather(file, manifest, other, files) {
+                missing.extend(more);
+            }
+        }
     }
-    let services = manifest.services.iter();
-    services
-        .filter_map(|(_, service)| Some(service.lock.as_ref()?.value.clone()))
-        .collect()
+    Ok(match own {
+        Ok(project) if missing.is_empty() => Ok(project),
+        Ok(_) => Err(missing),
+        Err(more) => {
+            missing.extend(more);
+            Err(missing)
+        }
+    })
+}
+
+fn is_locked(service: &Service) -> bool {
+    service.lock.is_some() || service.project.is_some()
 }
 
 /// Counts the services whose locks were read. One whose lock has mistakes is not counted: its own build tells them.
@@ -36,19 +56,20 @@ pub(crate) fn take(file: &SourceFile, manifest: &Manifest, files: &Files, platfo
         let interpreter = Interpreter::assumed_in(&stand.image, minor, architecture);
         let Ok(Ok(Project {
             lock: Some((path, lock)),
+            selection,
             ..
         })) = Project::gather(file, manifest, service, files)
         else {
             continue;
         };
         let alike = (
-            path,
+            (path, selection),
             from_source(service),
             format!("{} {}", interpreter.version, interpreter.libc),
         );
-        let packages = known.entry(alike).or_insert_with_key(|(path, ..)| {
+        let packages = known.entry(alike).or_insert_with_key(|((path, selection), ..)| {
             picks(
-                &lock,
+                (&lock, selection),
                 service,
                 &interpreter,
                 platform,
@@ -64,7 +85,7 @@ pub(crate) fn take(file: &SourceFile, manifest: &Manifest, files: &Files, platfo
 }
 
 /// Services that install the same: lock, packages built from source, interpreter.
-type Alike = (ProjectPath, BTreeSet<PackageName>, String);
+type Alike = ((ProjectPath, Selection), BTreeSet<PackageName>, String);
 
 /// The minor version in an image's tag, as in `python:3.12-slim`.
 pub(crate) fn minor_of(image: &str) -> PythonMinor {

@@ -184,14 +184,10 @@ impl Loaded<'_> {
     /// of the other services, by which layers are shared.
     pub(super) async fn project(&self, service: &Service) -> Result<(Project, Files), Failure> {
         let mut files = Files::new();
-        let mut locks = census::locks(&self.manifest, service);
         loop {
-            match Project::gather(&self.file, &self.manifest, service, &files)? {
+            match census::gather(&self.file, &self.manifest, service, &files)? {
                 Ok(project) => return Ok((project, files)),
-                Err(mut missing) => {
-                    missing.append(&mut locks);
-                    files.extend(self.read(missing.into_iter().collect()).await?);
-                }
+                Err(missing) => files.extend(self.read(missing.into_iter().collect()).await?),
             }
         }
     }

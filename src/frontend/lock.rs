@@ -7,11 +7,11 @@ use buildkit_llb::State;
 use super::load::Loaded;
 use super::{Failure, Project};
 use crate::bridge::{Bridge, CacheImport};
-use crate::diag::SourceFile;
+use crate::diag::{Diagnostic, SourceFile};
 use crate::lower::{self, Context, LOCK_FILE, ResolveInputs};
 use crate::manifest::Service;
 use crate::python::choose::{Target, choose};
-use crate::python::{Anchor, Interpreter, PackageName, Pick, pylock};
+use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection, pylock, uv_lock};
 
 /// Packages that a service builds from source even where wheels exist.
 pub(crate) fn from_source(service: &Service) -> BTreeSet<PackageName> {
@@ -22,20 +22,26 @@ pub(crate) fn from_source(service: &Service) -> BTreeSet<PackageName> {
 
 /// What is installed on a target, from a lock's text.
 pub(crate) fn picks(
-    lock: &SourceFile,
+    (lock, selection): (&SourceFile, &Selection),
     service: &Service,
     interpreter: &Interpreter,
     platform: &str,
     anchor: Anchor<'_>,
 ) -> Result<Vec<Pick>, Failure> {
-    let parsed = pylock::parse(lock)?;
     let target = Target {
         interpreter,
         platform,
         from_source: &from_source(service),
+        selection,
         anchor,
     };
-    Ok(choose(lock, &parsed, &target)?)
+    let packages = if lock.name().rsplit('/').next() == Some("uv.lock") {
+        let environment = interpreter.markers().map_err(Diagnostic::error)?;
+        uv_lock::locked(lock, &uv_lock::parse(lock)?, selection, anchor, &environment)?
+    } else {
+        pylock::parse(lock)?
+    };
+    Ok(choose(lock, &packages, &target)?)
 }
 
 /// The packages of a service, sorted by name; none when it has neither lock nor requirements.
@@ -51,7 +57,7 @@ pub(super) async fn packages(
     let platform = cx.platform.to_string();
     if let Some((path, lock)) = &project.lock {
         return picks(
-            lock,
+            (lock, &project.selection),
             service,
             interpreter,
             &platform,
@@ -75,5 +81,6 @@ pub(super) async fn packages(
     let result = bridge.solve(definition.into_pb(), caches).await?;
     let bytes = bridge.read_file(&result, LOCK_FILE).await?;
     let lock = SourceFile::new(format!("{name}/pylock.toml"), String::from_utf8_lossy(&bytes));
-    picks(&lock, service, interpreter, &platform, lower::RESOLVED)
+    let whole = (&lock, &project.selection);
+    picks(whole, service, interpreter, &platform, lower::RESOLVED)
 }

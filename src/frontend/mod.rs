@@ -16,6 +16,7 @@ mod project;
 mod reader;
 mod requests;
 mod target;
+mod workspace;
 
 pub use failure::Failure;
 pub(crate) use load::no_manifest;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service};
-use crate::python::requirements;
+use crate::python::{Selection, requirements};
 
 /// Files of the repository that were read; none for those that are not there.
 pub type Files = BTreeMap<ProjectPath, Option<String>>;
@@ -21,6 +21,8 @@ pub type Missing = BTreeSet<ProjectPath>;
 pub struct Project {
     /// The lock, when the service has one.
     pub lock: Option<(ProjectPath, SourceFile)>,
+    /// What of the lock is installed.
+    pub selection: Selection,
     /// Requirement files in order: the base's, then the service's.
     pub requirements: Vec<ProjectPath>,
     /// Constraint files in order: the project's, the base's, the service's.
@@ -56,26 +58,22 @@ impl Project {
     }
 }
 
-struct Gather<'a> {
+pub(super) struct Gather<'a> {
     files: &'a Files,
-    missing: Missing,
+    pub(super) missing: Missing,
     seen: BTreeSet<ProjectPath>,
-    mistakes: Diagnostics,
+    pub(super) mistakes: Diagnostics,
 }
 
 impl Gather<'_> {
     fn project(&mut self, file: &SourceFile, manifest: &Manifest, service: &Service) -> Project {
         let base = service.base.as_ref().and_then(|name| manifest.base(&name.value));
+        if let Some(folder) = &service.project {
+            return self.of_project(file, service, folder);
+        }
         if let Some(lock) = &service.lock {
-            let source = self
-                .read(&lock.value, file, lock.span)
-                .map(|text| (lock.value.clone(), text));
-            return Project {
-                lock: source,
-                files: BTreeSet::from([lock.value.clone()]),
-                at: lock.span,
-                ..Project::default()
-            };
+            let selection = self.selection(file, service, None);
+            return self.of_lock(file, lock, selection);
         }
         let lists = [
             base.and_then(|base| base.requirements.as_ref()),
@@ -98,6 +96,7 @@ impl Gather<'_> {
         }
         Project {
             lock: None,
+            selection: Selection::default(),
             at: service.requirements.as_ref().map_or_else(
                 || requirements.first().map_or(Span::default(), |p| p.span),
                 |list| list.span,
@@ -142,7 +141,25 @@ impl Gather<'_> {
         way.pop();
     }
 
-    fn read(&mut self, path: &ProjectPath, named_in: &SourceFile, span: Span) -> Option<SourceFile> {
+    /// A file that need not be there.
+    pub(super) fn optional(&mut self, path: &ProjectPath) -> Option<SourceFile> {
+        match self.files.get(path) {
+            Some(text) => text
+                .as_ref()
+                .map(|text| SourceFile::new(path.as_str(), text.as_str())),
+            None => {
+                self.missing.insert(path.clone());
+                None
+            }
+        }
+    }
+
+    pub(super) fn read(
+        &mut self,
+        path: &ProjectPath,
+        named_in: &SourceFile,
+        span: Span,
+    ) -> Option<SourceFile> {
         match self.files.get(path) {
             Some(Some(text)) => Some(SourceFile::new(path.as_str(), text.as_str())),
             Some(None) => {

@@ -117,6 +117,9 @@ fn service_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Service {
             .and_then(|n| cx.list("build_packages", n)),
         requirements: f.take("requirements").and_then(|n| cx.list("requirements", n)),
         lock: f.take("lock").and_then(|n| cx.parsed("lock", n)),
+        project: f.take("project").and_then(|n| cx.parsed("project", n)),
+        extras: f.take("extras").and_then(|n| cx.list("extras", n)),
+        groups: f.take("groups").and_then(|n| cx.list("groups", n)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
         wheels: f
             .take("wheels")

@@ -71,7 +71,7 @@ fn over_base(child: Base, parent: Base) -> Base {
 
 fn over_service(own: Service, defaults: Service) -> Service {
     let has_stand = own.base.is_some() || own.image.is_some();
-    let has_lock = own.lock.is_some() || own.requirements.is_some();
+    let has_lock = own.lock.is_some() || own.requirements.is_some() || own.project.is_some();
     Service {
         base: if has_stand { own.base } else { defaults.base },
         image: if has_stand { own.image } else { defaults.image },
@@ -79,6 +79,9 @@ fn over_service(own: Service, defaults: Service) -> Service {
         build_packages: list(own.build_packages, defaults.build_packages),
         requirements: list(own.requirements, defaults.requirements),
         lock: if has_lock { own.lock } else { defaults.lock },
+        project: if has_lock { own.project } else { defaults.project },
+        extras: list(own.extras, defaults.extras),
+        groups: list(own.groups, defaults.groups),
         constraints: list(own.constraints, defaults.constraints),
         wheels: table(own.wheels, defaults.wheels),
         code: list(own.code, defaults.code),

@@ -28,6 +28,22 @@ impl ProjectPath {
         )
     }
 
+    /// The last part of the path.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
+    }
+
+    /// The repository itself.
+    pub fn root() -> Self {
+        Self(".".to_owned())
+    }
+
+    /// Whether it is this folder or something in it.
+    pub fn is_within(&self, folder: &Self) -> bool {
+        let inside = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        folder.0 == "." || self.0.strip_prefix(&folder.0).is_some_and(inside)
+    }
+
     /// A path written relative to this folder.
     pub fn join(&self, relative: &str) -> Result<Self, String> {
         if self.0 == "." {

@@ -130,8 +130,14 @@ pub struct Service {
     pub build_packages: Option<List<String>>,
     /// Requirement files.
     pub requirements: Option<List<ProjectPath>>,
-    /// A pylock.toml that says exactly what is installed.
+    /// A lock that says exactly what is installed: pylock.toml, uv.lock, poetry.lock or Pipfile.lock.
     pub lock: Option<Spanned<ProjectPath>>,
+    /// Folder of a project: its pyproject.toml, with a lock there or, of a workspace, above.
+    pub project: Option<Spanned<ProjectPath>>,
+    /// Extras of the project or the lock.
+    pub extras: Option<List<String>>,
+    /// Dependency groups of the project or the lock. Default: none.
+    pub groups: Option<List<String>>,
     /// Constraint files.
     pub constraints: Option<List<ProjectPath>>,
     /// Settings of single wheels by package name.

@@ -139,6 +139,26 @@ impl Check<'_> {
                 .help("keep `lock`, or keep `requirements`"),
             );
         }
+        if let (Some(project), Some(requirements)) = (&service.project, &service.requirements) {
+            self.diagnostics.push(
+                Diagnostic::error(format!(
+                    "service `{}` has both a project and requirements",
+                    name.value
+                ))
+                .at(self.file, project.span)
+                .related(requirements.span, "requirements given here")
+                .help("keep `project`, or keep `requirements`"),
+            );
+        }
+        for (key, list) in [("extras", &service.extras), ("groups", &service.groups)] {
+            if let (Some(list), None, None) = (list, &service.project, &service.lock) {
+                let message = format!(
+                    "service `{}` has `{key}` but nothing that could have them",
+                    name.value
+                );
+                self.error(list.span, message, "they go with `project` or `lock`");
+            }
+        }
         self.packages(service.packages.as_ref());
         self.packages(service.build_packages.as_ref());
         self.absolute(service.working_dir.as_ref(), "working_dir");

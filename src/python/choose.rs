@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use pep440_rs::{Version, VersionSpecifiers};
-use pep508_rs::{MarkerEnvironment, MarkerTree};
+use pep508_rs::MarkerEnvironment;
 use toml::Spanned;
 
 use super::artifact::{Artifact, Pick};
 use super::interpreter::Interpreter;
 use super::locate::{Anchor, Locate};
+use super::marker;
 use super::name::PackageName;
 use super::pylock::{File, Lock, Package, span};
+use super::selection::Selection;
 use super::tags::Tags;
 use super::wheel_name::WheelName;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
@@ -25,6 +27,8 @@ pub struct Target<'a> {
     pub platform: &'a str,
     /// Packages that are built from source even where a wheel fits.
     pub from_source: &'a std::collections::BTreeSet<PackageName>,
+    /// What of the lock is installed.
+    pub selection: &'a Selection,
     /// Where the paths in the lock begin.
     pub anchor: Anchor<'a>,
 }
@@ -42,6 +46,7 @@ pub fn choose(file: &SourceFile, lock: &Lock, target: &Target<'_>) -> Result<Vec
         },
         tags: Tags::of(target.interpreter),
         environment,
+        selection: with_default(target.selection, lock),
     };
     chooser
         .requires_python(lock.requires_python.as_ref())
@@ -72,12 +77,22 @@ pub fn choose(file: &SourceFile, lock: &Lock, target: &Target<'_>) -> Result<Vec
     mistakes.finish(Some(picks)).map(|(picks, _)| picks)
 }
 
+/// A selection that names no groups takes those that the lock was made with.
+fn with_default(selection: &Selection, lock: &Lock) -> Selection {
+    let default = lock.default_groups.iter().filter_map(|name| name.parse().ok());
+    Selection {
+        groups: Some(selection.groups.clone().unwrap_or_else(|| default.collect())),
+        ..selection.clone()
+    }
+}
+
 struct Chooser<'a> {
     file: &'a SourceFile,
     target: &'a Target<'a>,
     locate: Locate<'a>,
     tags: Tags,
     environment: MarkerEnvironment,
+    selection: Selection,
 }
 
 impl Chooser<'_> {
@@ -102,14 +117,13 @@ impl Chooser<'_> {
         let Some(marker) = &package.marker else {
             return Ok(true);
         };
-        let tree: MarkerTree = marker.get_ref().parse().map_err(|error| {
+        marker::holds(marker.get_ref(), &self.environment, &self.selection).map_err(|error| {
             Diagnostic::error(format!(
                 "marker of `{}` cannot be read: {error}",
                 package.name.get_ref()
             ))
             .at(self.file, span(marker))
-        })?;
-        Ok(tree.evaluate(&self.environment, &[]))
+        })
     }
 
     fn requires_python(&self, specifiers: Option<&Spanned<String>>) -> Result<(), Diagnostic> {
@@ -225,6 +239,7 @@ wheels = [{ url = "https://files.example/odd-1-cp312-cp312-win_amd64.whl", hashe
             interpreter: &interpreter,
             platform: &platform,
             from_source: &from_source,
+            selection: &Selection::default(),
             anchor: Anchor::beside("pylock.toml"),
         };
         let lock = super::super::pylock::parse(&file).map_err(|d| vec![d.summary()])?;

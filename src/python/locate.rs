@@ -79,7 +79,7 @@ impl Locate<'_> {
         };
         Ok(Artifact::Directory(Folder {
             path: self.path(&path, at)?,
-            without: Vec::new(),
+            without: directory.without.clone(),
         }))
     }
 

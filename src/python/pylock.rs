@@ -4,6 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::diag::{Diagnostic, SourceFile, Span};
+use crate::manifest::ProjectPath;
 
 /// A lock as written; keys that decide nothing here are left out.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,6 +14,9 @@ pub struct Lock {
     pub lock_version: Spanned<String>,
     /// Python versions the lock is for.
     pub requires_python: Option<Spanned<String>>,
+    /// Groups that are installed when none are asked for.
+    #[serde(default)]
+    pub default_groups: Vec<String>,
     /// The packages.
     #[serde(default)]
     pub packages: Vec<Package>,
@@ -65,6 +69,9 @@ pub struct Directory {
     pub path: String,
     /// The folder in it that holds the package.
     pub subdirectory: Option<String>,
+    /// What in it belongs to other packages, where the lock tells.
+    #[serde(skip)]
+    pub without: Vec<ProjectPath>,
 }
 
 /// A wheel or a source distribution that no index has.
