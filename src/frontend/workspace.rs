@@ -1,7 +1,7 @@
 //! `project:`: which lock a project has, what of it a service asks for, and whether it still fits.
 
 use super::project::{Gather, Project};
-use crate::diag::{Diagnostic, SourceFile, Span, Spanned};
+use crate::diag::{Diagnostic, SourceFile, Spanned};
 use crate::manifest::types::items;
 use crate::manifest::{List, ProjectPath, Service};
 use crate::python::{Anchor, PackageName, Selection, pyproject, uv_lock};
@@ -180,9 +180,4 @@ impl Gather<'_> {
     fn join(&mut self, folder: &ProjectPath, name: &str) -> ProjectPath {
         folder.join(name).unwrap_or_else(|_| folder.clone())
     }
-}
-
-/// The place in a manifest that a list begins at.
-pub(super) fn at<T>(list: Option<&List<T>>) -> Option<Span> {
-    list.map(|list| list.span)
 }
