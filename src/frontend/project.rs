@@ -143,15 +143,13 @@ impl Gather<'_> {
 
     /// A file that need not be there.
     pub(super) fn optional(&mut self, path: &ProjectPath) -> Option<SourceFile> {
-        match self.files.get(path) {
-            Some(text) => text
+        if let Some(text) = self.files.get(path) {
+            return text
                 .as_ref()
-                .map(|text| SourceFile::new(path.as_str(), text.as_str())),
-            None => {
-                self.missing.insert(path.clone());
-                None
-            }
+                .map(|text| SourceFile::new(path.as_str(), text.as_str()));
         }
+        self.missing.insert(path.clone());
+        None
     }
 
     pub(super) fn read(

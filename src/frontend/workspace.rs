@@ -24,7 +24,7 @@ impl Gather<'_> {
         folder: &Spanned<ProjectPath>,
     ) -> Project {
         let selection = self.selection(file, service, Some(&folder.value));
-        let about = self.join(folder, "pyproject.toml");
+        let about = join(folder, "pyproject.toml");
         let lock = match &service.lock {
             Some(lock) => Some(lock.clone()),
             None => self.find(file, folder),
@@ -97,8 +97,8 @@ impl Gather<'_> {
 
     /// The one lock of a project: in its folder, or a workspace's above it.
     fn find(&mut self, file: &SourceFile, folder: &Spanned<ProjectPath>) -> Option<Spanned<ProjectPath>> {
-        let own = LOCKS.map(|name| self.join(folder, name));
-        let foreign = FOREIGN.map(|(name, _)| self.join(folder, name));
+        let own = LOCKS.map(|name| join(folder, name));
+        let foreign = FOREIGN.map(|(name, _)| join(folder, name));
         let mut above = Vec::new();
         let mut parent = folder.value.clone();
         while parent != ProjectPath::root() {
@@ -122,7 +122,7 @@ impl Gather<'_> {
         };
         let mistake = match found.as_slice() {
             [one] => return Some(Spanned::new(one.clone(), folder.span)),
-            [] => self.no_lock(folder, &foreign),
+            [] => no_lock(folder, &foreign),
             several => {
                 let names = several.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>();
                 Diagnostic::error(format!(
@@ -135,21 +135,6 @@ impl Gather<'_> {
         };
         self.mistakes.push(mistake.at(file, folder.span));
         None
-    }
-
-    fn no_lock(&self, folder: &Spanned<ProjectPath>, foreign: &[ProjectPath]) -> Diagnostic {
-        let mistake = Diagnostic::error(format!("`{}` has no lock", folder.value));
-        let tool = foreign.first().and_then(|path| {
-            let (name, how) = FOREIGN.iter().find(|(name, _)| path.file_name() == *name)?;
-            Some(format!("`{name}` is not read; {how} makes one that is"))
-        });
-        mistake
-            .maybe_help(tool)
-            .help(format!(
-                "looked for: {}; of a workspace, `uv.lock` also above",
-                LOCKS.join(", ")
-            ))
-            .help("make one with `uv lock`, or list `requirements: [pyproject.toml]` to resolve in the build")
     }
 
     /// A uv.lock that was made from other words than its members say now is told, not used.
@@ -176,8 +161,23 @@ impl Gather<'_> {
             }
         }
     }
+}
 
-    fn join(&mut self, folder: &ProjectPath, name: &str) -> ProjectPath {
-        folder.join(name).unwrap_or_else(|_| folder.clone())
-    }
+fn no_lock(folder: &Spanned<ProjectPath>, foreign: &[ProjectPath]) -> Diagnostic {
+    let mistake = Diagnostic::error(format!("`{}` has no lock", folder.value));
+    let tool = foreign.first().and_then(|path| {
+        let (name, how) = FOREIGN.iter().find(|(name, _)| path.file_name() == *name)?;
+        Some(format!("`{name}` is not read; {how} makes one that is"))
+    });
+    mistake
+        .maybe_help(tool)
+        .help(format!(
+            "looked for: {}; of a workspace, `uv.lock` also above",
+            LOCKS.join(", ")
+        ))
+        .help("make one with `uv lock`, or list `requirements: [pyproject.toml]` to resolve in the build")
+}
+
+fn join(folder: &ProjectPath, name: &str) -> ProjectPath {
+    folder.join(name).unwrap_or_else(|_| folder.clone())
 }

@@ -29,28 +29,24 @@ fn decided(text: &str, selection: &Selection) -> String {
         let (before, value) = (&rest[..open], &rest[open + 1..open + 1 + length]);
         let after = &rest[open + length + 2..];
         out.push_str(before);
-        match membership(after) {
-            Some((negated, set, tail)) => {
-                let name = value.parse::<PackageName>().ok();
-                let chosen = name.is_some_and(|name| match set {
-                    Set::Extras => selection.extras.contains(&name),
-                    Set::Groups => selection
-                        .groups
-                        .as_ref()
-                        .is_some_and(|groups| groups.contains(&name)),
-                });
-                out.push_str(if chosen == negated {
-                    "python_version < '0'"
-                } else {
-                    "python_version >= '0'"
-                });
-                rest = tail;
-            }
-            None => {
-                out.push_str(&rest[open..open + length + 2]);
-                rest = after;
-            }
-        }
+        let Some((negated, set, tail)) = membership(after) else {
+            out.push_str(&rest[open..open + length + 2]);
+            rest = after;
+            continue;
+        };
+        let chosen = value.parse::<PackageName>().is_ok_and(|name| match set {
+            Set::Extras => selection.extras.contains(&name),
+            Set::Groups => selection
+                .groups
+                .as_ref()
+                .is_some_and(|groups| groups.contains(&name)),
+        });
+        out.push_str(if chosen == negated {
+            "python_version < '0'"
+        } else {
+            "python_version >= '0'"
+        });
+        rest = tail;
     }
     out.push_str(rest);
     out

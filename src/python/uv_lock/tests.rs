@@ -95,7 +95,10 @@ fn a_lock_that_is_older_than_its_members_is_told() {
             &about,
             &project,
         );
-        found.iter().map(|d| d.summary()).collect::<Vec<_>>()
+        found
+            .iter()
+            .map(crate::diag::Diagnostic::summary)
+            .collect::<Vec<_>>()
     };
     let project = include_str!("fixture.toml");
     assert_eq!(stale(project), Vec::<String>::new());

@@ -126,9 +126,8 @@ impl<'a> Walk<'a> {
                 if !known.contains(asked.as_str()) {
                     let listed = known.iter().copied().collect::<Vec<_>>();
                     let help = if listed.is_empty() {
-                        format!(
-                            "it has none; is the lock older than its pyproject.toml? `uv lock` makes it again"
-                        )
+                        "it has none; is the lock older than its pyproject.toml? `uv lock` makes it again"
+                            .to_owned()
                     } else {
                         format!("it has: {}", listed.join(", "))
                     };
@@ -197,20 +196,18 @@ impl<'a> Walk<'a> {
     fn holds(&mut self, edge: &'a Edge, more: &[String]) -> bool {
         let Some(marker) = &edge.marker else { return true };
         let text = marker.get_ref().as_str();
-        let tree = match self.markers.get(text) {
-            Some(known) => known.clone(),
-            None => {
-                let parsed = text.parse::<MarkerTree>();
-                if let Err(error) = &parsed {
-                    self.mistakes.push(
-                        Diagnostic::error(format!("marker of `{}` cannot be read: {error}", edge.name))
-                            .at(self.file, span(marker)),
-                    );
-                }
-                let tree = parsed.ok();
-                self.markers.insert(text, tree.clone());
-                tree
+        let tree = if let Some(known) = self.markers.get(text) {
+            known.clone()
+        } else {
+            let parsed = text.parse::<MarkerTree>();
+            if let Err(error) = &parsed {
+                let message = format!("marker of `{}` cannot be read: {error}", edge.name);
+                self.mistakes
+                    .push(Diagnostic::error(message).at(self.file, span(marker)));
             }
+            let tree = parsed.ok();
+            self.markers.insert(text, tree.clone());
+            tree
         };
         let active = self.active.iter().chain(more);
         let extras = active.filter_map(|name| ExtraName::new(name.clone()).ok());
