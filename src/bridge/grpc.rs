@@ -13,7 +13,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use super::{
-    Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Ref, Refs, ResolvedImage, Stat, Warning,
+    Bridge, BridgeError, CacheImport, Engine, ImageQuery, Outcome, Place, Ref, Refs, ResolvedImage, Stat,
+    Warning,
 };
 use crate::tree::filemode;
 
@@ -85,10 +86,7 @@ impl GrpcBridge {
 
     async fn resolve_source(&self, query: &ImageQuery) -> Result<ResolvedImage, BridgeError> {
         let request = gateway::ResolveSourceMetaRequest {
-            source: Some(pb::SourceOp {
-                identifier: format!("docker-image://{}", query.reference),
-                attrs: BTreeMap::new(),
-            }),
+            source: Some(source(query)),
             platform: Some((&query.platform).into()),
             log_name: log_name(query),
             resolve_mode: mode(query.mode).to_owned(),
@@ -112,8 +110,8 @@ impl GrpcBridge {
             )));
         };
         let reference = identifier
-            .strip_prefix("docker-image://")
-            .unwrap_or(&query.reference);
+            .split_once("://")
+            .map_or(query.reference.as_str(), |(_, reference)| reference);
         Ok(ResolvedImage {
             reference: pinned(reference, &image.digest),
             config: image.config,
@@ -122,11 +120,18 @@ impl GrpcBridge {
 
     /// Engines before 0.13 have only this.
     async fn resolve_config(&self, query: &ImageQuery) -> Result<ResolvedImage, BridgeError> {
+        let (session, store) = match &query.place {
+            Place::Registry => ("", ""),
+            Place::Layout { session, store } => (session.as_str(), store.as_str()),
+        };
         let request = gateway::ResolveImageConfigRequest {
             r#ref: query.reference.clone(),
             platform: Some((&query.platform).into()),
             resolve_mode: mode(query.mode).to_owned(),
             log_name: log_name(query),
+            resolver_type: i32::from(query.place != Place::Registry),
+            session_id: session.to_owned(),
+            store_id: store.to_owned(),
             ..Default::default()
         };
         let response = self
@@ -147,8 +152,25 @@ impl GrpcBridge {
     }
 }
 
+fn source(query: &ImageQuery) -> pb::SourceOp {
+    let (scheme, attrs) = match &query.place {
+        Place::Registry => ("docker-image", BTreeMap::new()),
+        Place::Layout { session, store } => {
+            let attrs = [("oci.session", session), ("oci.store", store)];
+            let given = attrs.into_iter().filter(|(_, value)| !value.is_empty());
+            let owned = given.map(|(name, value)| (name.to_owned(), value.clone()));
+            ("oci-layout", owned.collect())
+        }
+    };
+    pb::SourceOp {
+        identifier: format!("{scheme}://{}", query.reference),
+        attrs,
+    }
+}
+
 fn log_name(query: &ImageQuery) -> String {
-    format!("[internal] load metadata for {}", query.reference)
+    let made = || format!("[internal] load metadata for {}", query.reference);
+    query.log_name.clone().unwrap_or_else(made)
 }
 
 fn mode(mode: ResolveMode) -> &'static str {

@@ -44,8 +44,27 @@ pub struct ImageQuery {
     pub reference: String,
     /// For which platform.
     pub platform: Platform,
-    /// Where to look.
+    /// Whether what the engine has will do.
     pub mode: ResolveMode,
+    /// Where to look.
+    pub place: Place,
+    /// The step's name in the progress; a name made of the reference when there is none.
+    pub log_name: Option<String>,
+}
+
+/// Where images are looked up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Place {
+    /// In the registry that the reference names.
+    #[default]
+    Registry,
+    /// In an OCI layout that a client serves; the reference needs a digest.
+    Layout {
+        /// The client's session; any that has the store when empty.
+        session: String,
+        /// The client's name for the layout.
+        store: String,
+    },
 }
 
 /// An image that was found.

@@ -1,17 +1,19 @@
 //! The pipeline of one build: read, plan, lower, solve; platforms side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use buildkit_llb::{Definition, Platform, Source, State, normalize_reference};
 use futures_util::future::try_join_all;
 
 use super::load::{self, Loaded};
 use super::outcome::{Built, outcome, rfc3339};
+use super::store::{LayoutStore, RegistryStore};
 use super::target::{Target, platforms, target};
-use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, census, lock};
-use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Ref};
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::layers::{Census, GraphProvider, find};
+use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, census, lock, store};
+use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref};
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::layers::{Census, Found, GraphProvider, Provider, Records, find};
 use crate::lower::{self, Context, Folders};
 use crate::manifest::{Manifest, ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
@@ -38,6 +40,7 @@ pub(super) async fn build(
         loaded: &loaded,
         target: &target,
         tools,
+        notes: Mutex::default(),
     };
     let ((), results) = futures_util::try_join!(
         build.ahead(),
@@ -72,6 +75,8 @@ struct Build<'a> {
     loaded: &'a Loaded<'a>,
     target: &'a Target,
     tools: State,
+    /// What was said already.
+    notes: Mutex<BTreeSet<String>>,
 }
 
 impl Build<'_> {
@@ -81,6 +86,8 @@ impl Build<'_> {
             reference: self.reference(&stand)?,
             platform: platform.clone(),
             mode: self.options.resolve_mode,
+            place: Place::Registry,
+            log_name: None,
         };
         let (image, (project, files), ()) = futures_util::try_join!(
             base::image(self.bridge, &query, &self.loaded.file, stand.image_at),
@@ -192,13 +199,69 @@ impl Build<'_> {
         )
         .await?;
         let plan = self.plan(cx, &interpreter, &looked.accounts, (project, files), packages)?;
-        let founds = find(&[&GraphProvider], &plan.wanted()).await?;
+        let found = self.layers(cx, &plan, project).await?;
         let cx = Context {
             folders: looked.folders,
             ..cx.clone()
         };
-        let definition = lower::marshal(&lower::image(&plan, &founds.found, &cx));
+        let definition = lower::marshal(&lower::image(&plan, &found, &cx));
         Ok((plan, definition))
+    }
+
+    /// Where the plan's wheel layers come from. An engine that cannot merge has one step that unpacks all of them,
+    /// so nobody is asked.
+    async fn layers(&self, cx: &Context, plan: &Plan, project: &Project) -> Result<Vec<Found>, Failure> {
+        if plan.layers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let store = store::Chosen::new(&self.loaded.manifest, self.options)?;
+        if !cx.merge {
+            if store.is_some() {
+                self.note("this engine cannot merge layers: the wheel store is not used".to_owned())
+                    .await?;
+            }
+            return Ok(vec![Found::Unpack; plan.layers.len()]);
+        }
+        let records = match &project.lock {
+            Some((_, lock)) => Records::parse(lock.text())
+                .map_err(|message| Diagnostic::error(message).at(lock, Span::default()))?,
+            None => Records::default(),
+        };
+        let registry = store.as_ref().map(|store| RegistryStore {
+            bridge: self.bridge,
+            store,
+            records: &records,
+            platform: &cx.platform,
+        });
+        let layout = self.options.wheels_layout.as_ref().map(|layout| LayoutStore {
+            bridge: self.bridge,
+            layout,
+            session: &cx.context.session,
+            platform: &cx.platform,
+        });
+        let mut providers: Vec<&dyn Provider> = Vec::new();
+        providers.extend(layout.as_ref().map(|store| store as &dyn Provider));
+        providers.extend(registry.as_ref().map(|store| store as &dyn Provider));
+        providers.push(&GraphProvider);
+        let founds = find(&providers, &plan.wanted()).await?;
+        for note in founds.notes {
+            self.note(note).await?;
+        }
+        Ok(founds.found)
+    }
+
+    /// Says something once, however many platforms it is true of.
+    async fn note(&self, text: String) -> Result<(), Failure> {
+        let new = self
+            .notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(text.clone());
+        if new {
+            let warning = Diagnostic::warning(text);
+            self.loaded.warn(self.bridge, &warning).await?;
+        }
+        Ok(())
     }
 
     /// Users are looked up only where one is named, folders only where layers are merged over them.

@@ -20,6 +20,15 @@ pub(super) struct Loaded<'a> {
     pub(super) manifest: Manifest,
     pub(super) context: LocalContext,
     reader: Box<dyn Reader + 'a>,
+    /// Digest of the vertex that warnings are shown with.
+    vertex: String,
+}
+
+impl Loaded<'_> {
+    /// Shows a warning.
+    pub(super) async fn warn(&self, bridge: &dyn Bridge, warning: &Diagnostic) -> Result<(), Failure> {
+        Ok(bridge.warn(wire_warning(warning, &self.vertex)).await?)
+    }
 }
 
 /// Reads and checks the manifest, then .dockerignore.
@@ -59,16 +68,18 @@ pub(super) async fn manifest<'a>(
         language(file.name()),
         file.text().as_bytes().to_vec(),
     );
-    for warning in warnings.iter() {
-        bridge.warn(wire_warning(warning, &digest)).await?;
-    }
-    Ok(Loaded {
+    let loaded = Loaded {
         file,
         sources,
         manifest,
         context,
         reader,
-    })
+        vertex: digest,
+    };
+    for warning in warnings.iter() {
+        loaded.warn(bridge, warning).await?;
+    }
+    Ok(loaded)
 }
 
 async fn inputs(bridge: &dyn Bridge) -> Result<Inputs, Failure> {

@@ -15,6 +15,7 @@ mod outcome;
 mod project;
 mod reader;
 mod requests;
+mod store;
 mod target;
 mod workspace;
 

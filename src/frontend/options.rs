@@ -52,10 +52,21 @@ pub struct Options {
     pub context_local: String,
     /// A remote context in place of the local one.
     pub remote_context: Option<String>,
+    /// A local wheel store that the client hands over.
+    pub wheels_layout: Option<WheelsLayout>,
     /// Sessions of local sources that are not the caller's own.
     pub local_sessions: BTreeMap<String, String>,
     /// The client's hints that keep snapshots of local folders apart.
     pub shared_keys: BTreeMap<String, String>,
+}
+
+/// A wheel store in an OCI layout of the client: `--build-context wheels=oci-layout://DIR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WheelsLayout {
+    /// The client's name for the layout.
+    pub store: String,
+    /// Digest of the catalog.
+    pub digest: String,
 }
 
 impl Options {
@@ -87,6 +98,7 @@ impl Options {
             manifest_local: get("dockerfilekey").unwrap_or_else(|| "dockerfile".to_owned()),
             remote_context: get(&context_local),
             context_local,
+            wheels_layout: wheels_layout(get("context:wheels").as_deref(), &mut mistakes),
             local_sessions: with_prefix(opts, "local-sessionid:"),
             shared_keys: with_prefix(opts, "sharedkey:localdir:"),
             build_args,
@@ -122,6 +134,26 @@ impl Options {
             all_proxy: get("all_proxy"),
         }
     }
+}
+
+/// Clients write `oci-layout://STORE[:TAG]@DIGEST`.
+fn wheels_layout(given: Option<&str>, mistakes: &mut Diagnostics) -> Option<WheelsLayout> {
+    let text = given?;
+    let parts = text.strip_prefix("oci-layout://").and_then(|rest| {
+        let (name, digest) = rest.split_once('@')?;
+        let store = name.split_once(':').map_or(name, |(store, _)| store);
+        Some(WheelsLayout {
+            store: store.to_owned(),
+            digest: digest.to_owned(),
+        })
+    });
+    if parts.is_none() {
+        mistakes.push(
+            Diagnostic::error(format!("the build context `wheels` cannot be `{text}`"))
+                .help("it is a folder made by `wheelwright wheels export`: `--build-context wheels=oci-layout://DIR`"),
+        );
+    }
+    parts
 }
 
 /// `docker build` sends `Dockerfile` when no file was named.

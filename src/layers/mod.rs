@@ -9,13 +9,16 @@ mod key;
 pub mod oci;
 mod places;
 mod provider;
+mod record;
 mod wanted;
 
+pub use crate::manifest::LayerFormat as Format;
 pub use census::Census;
 pub use group::{Budget, MAX_LAYERS, group};
 pub use key::{LAYOUT, LayerKey};
-pub use oci::{Format, LayerRecord};
+pub use oci::LayerRecord;
 pub use provider::{Answer, Found, Founds, GraphProvider, Mismatch, Provider, find};
+pub use record::{Recorded, Records, records_text, with_records};
 pub use wanted::Wanted;
 
 use serde::Serialize;

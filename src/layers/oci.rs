@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::key::hex;
 use super::wanted::title;
-use super::{LAYOUT, LayerKey, Wanted};
+use super::{Format, LAYOUT, LayerKey, Wanted};
 
 /// Media type of the manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -24,39 +24,22 @@ pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// Label of the config and annotation of the manifest that hold the layer's key.
 pub const KEY: &str = "io.wheelwright.layer.key";
 
-/// How a layer's bytes are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Gzip members: every engine takes it, and wheels need not be compressed again.
-    #[default]
-    Gzip,
-    /// Zstandard: smaller and quicker to unpack, slower to make.
-    Zstd,
-    /// Gzip with a table of contents, for the stargz snapshotter; every engine takes it as gzip.
-    Estargz,
+/// The media type of a layer.
+pub fn media_type(format: Format) -> &'static str {
+    match format {
+        Format::Gzip | Format::Estargz => "application/vnd.oci.image.layer.v1.tar+gzip",
+        Format::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+    }
 }
 
-impl Format {
-    /// All formats, the default first.
-    pub const ALL: [Self; 3] = [Self::Gzip, Self::Zstd, Self::Estargz];
+/// The tag of a layer in a store: one layer may be there in several formats.
+pub fn tag(format: Format, key: &LayerKey) -> String {
+    format!("{format}-{key}")
+}
 
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-            Self::Estargz => "estargz",
-        }
-    }
-
-    /// The media type of such a layer.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Gzip | Self::Estargz => "application/vnd.oci.image.layer.v1.tar+gzip",
-            Self::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
-        }
-    }
+/// Label of a catalog that names a layer; its value is the digest of the layer's image.
+pub fn catalog_label(format: Format, key: &LayerKey) -> String {
+    format!("io.wheelwright.catalog.{}", tag(format, key))
 }
 
 /// What is known of a layer that was made.
@@ -298,7 +281,7 @@ fn manifest<'a>(record: &'a LayerRecord, contents: &'a Contents, config: &'a Doc
             annotations: (),
         },
         layers: [Descriptor {
-            media_type: record.format.media_type(),
+            media_type: media_type(record.format),
             digest: &record.digest,
             size: record.size,
             annotations: stargz,

@@ -1,6 +1,7 @@
 //! The YAML tree to typed values, one function a type, each listing its keys once.
 
 use super::fields::{Cx, Fields};
+use super::store::{LongWheelStore, WheelStore};
 use super::types::{
     Base, FileSource, FileSpec, HealthTest, Healthcheck, Index, LayerSettings, Manifest, Service,
     WheelSettings,
@@ -30,7 +31,7 @@ fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
         name: f.take("name").and_then(|n| cx.text("name", n)),
         python: f.take("python").and_then(|n| cx.parsed("python", n)),
         platforms: f.take("platforms").and_then(|n| cx.list("platforms", n)),
-        wheel_store: f.take("wheel_store").and_then(|n| cx.text("wheel_store", n)),
+        wheel_store: f.take("wheel_store").and_then(|n| wheel_store(cx, n)),
         indexes: f.take("indexes").and_then(|n| cx.sequence("indexes", n, index)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
         find_links: f.take("find_links").and_then(|n| cx.list("find_links", n)),
@@ -59,6 +60,19 @@ fn layers(cx: &mut Cx<'_>, node: &Node) -> Option<LayerSettings> {
     };
     f.finish(cx);
     Some(settings)
+}
+
+/// Only the repository, or a map of it and more.
+fn wheel_store(cx: &mut Cx<'_>, node: &Node) -> Option<WheelStore> {
+    if !matches!(node.value, Value::Mapping(_)) {
+        return cx.parsed("wheel_store", node).map(WheelStore::Short);
+    }
+    let mut f = cx.fields("the wheel store", node)?;
+    let repository = f.take("repository").and_then(|n| cx.parsed("repository", n));
+    let format = f.take("format").and_then(|n| cx.parsed("format", n));
+    f.finish(cx);
+    let repository = required(cx, "the wheel store", "repository", node, repository)?;
+    Some(WheelStore::Long(LongWheelStore { repository, format }))
 }
 
 fn index(cx: &mut Cx<'_>, node: &Node) -> Option<Index> {

@@ -9,11 +9,13 @@ mod fields;
 mod inherit;
 mod scalar;
 pub mod schema;
+mod store;
 pub mod types;
 mod validate;
 pub mod yaml;
 
 pub use scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
+pub use store::{LayerFormat, LongWheelStore, Repository, WheelStore};
 pub use types::{
     Base, FileSource, FileSpec, HealthTest, Healthcheck, Index, List, Manifest, Service, Table, WheelSettings,
 };

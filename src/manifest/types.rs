@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
+use super::store::WheelStore;
 use crate::diag::{Span, Spanned};
 
 /// A list that may take up the list it would replace with an item `"..."`.
@@ -49,8 +50,8 @@ pub struct Manifest {
     pub python: Option<Spanned<PythonMinor>>,
     /// Platforms to build for when none are asked for, such as linux/amd64.
     pub platforms: Option<List<String>>,
-    /// Repository of the wheel store.
-    pub wheel_store: Option<Spanned<String>>,
+    /// Where ready wheel layers are kept.
+    pub wheel_store: Option<WheelStore>,
     /// Package indexes besides the default one.
     pub indexes: Option<Vec<Index>>,
     /// Constraint files that apply to every service.

@@ -98,14 +98,6 @@ impl Check<'_> {
         if let Some(folders) = &manifest.find_links {
             later(folders.span, "find_links");
         }
-        if let Some(store) = &manifest.wheel_store {
-            self.diagnostics.push(
-                Diagnostic::warning(
-                    "`wheel_store` is not used by this version; wheel layers come from the graph",
-                )
-                .at(self.file, store.span),
-            );
-        }
     }
 
     fn base(&mut self, name: &Spanned<String>, base: &Base) {
