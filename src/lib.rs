@@ -12,6 +12,8 @@
 //! | [`python`] | requirement files, locks, tags | the files to install |
 //! | [`plan`] | a service's part of all that | its steps, printable |
 //! | [`layers`] | packages | wheel layers: grouping, keys, who has them |
+//! | [`registry`] | references | manifests and blobs of registries, verified |
+//! | [`store`] | wheel layers | one-layer images in a registry |
 //! | [`lower`] | a plan | an LLB graph (the only place that sees both) |
 //! | [`bridge`] | graphs | results: LLBBridge behind one trait, two transports |
 //! | [`frontend`] | what BuildKit asks | the pipeline of the above |
@@ -37,6 +39,8 @@ pub mod lower;
 pub mod manifest;
 pub mod plan;
 pub mod python;
+pub mod registry;
 pub mod report;
 pub mod run;
+pub mod store;
 pub mod tree;

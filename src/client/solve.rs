@@ -22,10 +22,10 @@ use super::cache::{Caches, imports_option};
 use super::connect::Engine;
 use super::error::{Error, Failure, FailureKind, is_transport, reason};
 use super::outputs::{self, Outputs};
-use super::session::dockerconfig::DockerConfig;
 use super::session::{Services, Session, Source};
 use super::spec::{Cache, Output, SecretSource, Ssh};
 use super::status::{Update, updates};
+use crate::registry::dockerconfig::DockerConfig;
 
 /// How long the other side of a failed half may take to say why.
 const SECOND_OPINION: Duration = Duration::from_secs(5);

@@ -15,6 +15,7 @@ mod wanted;
 pub use crate::manifest::LayerFormat as Format;
 pub use census::Census;
 pub use group::{Budget, MAX_LAYERS, group};
+pub(crate) use key::hex;
 pub use key::{LAYOUT, LayerKey};
 pub use oci::LayerRecord;
 pub use provider::{Answer, Found, Founds, GraphProvider, Mismatch, Provider, find};

@@ -216,7 +216,7 @@ mod tests {
         let once = with_records(LOCK, &[record("a")]);
         assert_eq!(with_records(&once, &[record("a")]), once);
         assert_eq!(with_records(&once, &[]), LOCK);
-        let between = format!("{}\n[tool.other]\nx = 1\n", once);
+        let between = format!("{once}\n[tool.other]\nx = 1\n");
         let moved = with_records(&between, &[record("b")]);
         assert!(
             moved.contains("[tool.other]\nx = 1\n") && moved.matches(HEADER).count() == 1,

@@ -19,12 +19,12 @@ use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use wheelwright::client::connect::TlsFiles;
-use wheelwright::client::session::dockerconfig::DockerConfig;
 use wheelwright::client::spec::{Cache, Output, SecretSource, Ssh};
 use wheelwright::client::{
     Address, BuildRequest, BuildResult, Building, Engine, Error, FailureKind, Source, Update, What,
     WorkError, build,
 };
+use wheelwright::registry::dockerconfig::DockerConfig;
 
 /// A graph under construction: ops with their digests.
 #[derive(Clone, Default)]

@@ -8,10 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{BuildArgs, tools};
 use crate::cli::Failure;
-use crate::client::session::dockerconfig::DockerConfig;
 use crate::client::spec::{Cache, Output, SERVICE, SecretSource, Ssh};
 use crate::client::{BuildRequest, Source};
 use crate::frontend;
+use crate::registry::dockerconfig::DockerConfig;
 
 /// The name of the source that holds `unwheel`.
 const TOOLS: &str = "wheelwright-tools";

@@ -13,7 +13,7 @@ use buildkit_proto::auth::{
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
-use super::dockerconfig::DockerConfig;
+use crate::registry::dockerconfig::DockerConfig;
 
 /// Credentials from the user's Docker configuration.
 #[derive(Debug)]

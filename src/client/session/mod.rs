@@ -4,13 +4,12 @@
 //! swapped: the engine calls, this process serves. It announces every method it serves; the engine asks for
 //! nothing else. Each build has a session of its own, so that exporters, credentials and failures do not mix.
 //!
-//! Served: file trees ([`crate::tree`]) to the engine, results back, registry credentials ([`dockerconfig`]), secrets,
+//! Served: file trees ([`crate::tree`]) to the engine, results back, registry credentials ([`crate::registry::dockerconfig`]), secrets,
 //! ssh agents, OCI layouts for local caches, health. Not served: uploads of a single stream, which only contexts on
 //! standard input need, and registry tokens made on this side; the engine then makes them from the credentials.
 
 mod auth;
 mod content;
-pub mod dockerconfig;
 mod filesend;
 mod filesync;
 mod health;
@@ -26,10 +25,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use self::dockerconfig::DockerConfig;
 use super::Error;
 use super::connect::Engine;
 use super::spec::{Dest, SecretSource, Ssh};
+use crate::registry::dockerconfig::DockerConfig;
 
 /// What a session offers.
 #[derive(Debug, Clone, Default)]
