@@ -30,7 +30,7 @@ pub fn run(args: &CheckArgs) -> Result<Checked, Failure> {
     let opened = args.project.open()?;
     let mut mistakes = Diagnostics::default();
     for (name, service) in &opened.manifest.services {
-        match args.project.gather(&opened, service) {
+        match args.project.gather(&opened, (name, service)) {
             Err(Failure::Mistakes(found)) => mistakes.extend(found),
             Err(other) => return Err(other),
             Ok((project, _)) if project.lock.is_some() => {

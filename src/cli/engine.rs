@@ -10,7 +10,7 @@ use crate::client::connect::TlsFiles;
 use crate::client::{Address, Engine, Wanted, discover};
 
 /// Which engine to use.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
     /// The engine's address: unix://, tcp://, docker-container://, kube-pod://, ssh://

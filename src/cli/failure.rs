@@ -16,6 +16,8 @@ pub enum Failure {
     Usage(String),
     /// The manifest, a lock or a file they name is wrong, rendered; empty if it has been shown.
     Manifest(String),
+    /// Locks are missing, stale or do not agree, rendered.
+    Stale(String),
     /// No engine answers.
     NoEngine(Vec<Attempt>),
     /// The engine went away; its report has been shown.
@@ -37,6 +39,7 @@ Exit status:
   3    the manifest, a lock or a file they name is wrong
   4    no engine was found, or it went away
   5    a registry refused or cannot be reached
+  6    a lock is missing or stale (`wheelwright lock --check`)
   130  interrupted";
 
 impl Failure {
@@ -48,6 +51,7 @@ impl Failure {
             Self::Manifest(_) => 3,
             Self::NoEngine(_) | Self::EngineGone => 4,
             Self::Registry => 5,
+            Self::Stale(_) => 6,
             Self::Interrupted => 130,
         }
     }
@@ -61,7 +65,7 @@ impl Failure {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Build | Self::EngineGone | Self::Registry | Self::Interrupted => None,
-            Self::Manifest(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+            Self::Manifest(text) | Self::Stale(text) => Some(text.clone()).filter(|text| !text.is_empty()),
             Self::Usage(text) | Self::Local(text) => Some(format!("error: {text}")),
             Self::NoEngine(attempts) => Some(no_engine(attempts)),
         }
@@ -173,6 +177,7 @@ mod tests {
             Failure::Manifest(String::new()),
             Failure::EngineGone,
             Failure::Registry,
+            Failure::Stale(String::new()),
             Failure::Interrupted,
         ] {
             assert!(EXIT_CODES.contains(&format!("\n  {} ", failure.code())));

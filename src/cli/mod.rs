@@ -9,6 +9,7 @@ pub mod engine;
 mod failure;
 pub mod frontend;
 mod interrupt;
+pub mod lock;
 pub mod plan;
 pub mod project;
 pub mod schema;
@@ -36,6 +37,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(Box<build::BuildArgs>),
+    Lock(Box<lock::LockArgs>),
     Check(check::CheckArgs),
     Plan(plan::PlanArgs),
     Schema(schema::SchemaArgs),
@@ -74,6 +76,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     let printer = Printer::new();
     match command {
         Command::Build(args) => build::run(&args).await?,
+        Command::Lock(args) => lock::run(&args).await?,
         Command::Check(args) => {
             let checked = check::run(&args)?;
             if checked.warnings.iter().next().is_some() {

@@ -100,7 +100,7 @@ pub(super) fn plans(
     asked: Option<&Platform>,
 ) -> Result<Vec<Plan>, Failure> {
     let service = opened.manifest.service(name).cloned().unwrap_or_default();
-    let (gathered, files) = project.gather(opened, &service)?;
+    let (gathered, files) = project.gather(opened, (name, &service))?;
     let named = items(opened.manifest.platforms.as_ref())
         .iter()
         .filter_map(|text| text.parse().ok());
@@ -133,6 +133,13 @@ fn one(
         .map_or_else(|| census::minor_of(&image), |python| python.value);
     let interpreter = Interpreter::assumed_in(&image, minor, &platform.architecture);
     let text = platform.to_string();
+    let wanted = opened.manifest.python.as_ref();
+    let wanted = wanted.map_or_else(String::new, |python| python.value.to_string());
+    let made = project.made.as_ref();
+    let stale = made.and_then(|made| made.check(&opened.file, name, &wanted, std::slice::from_ref(&text)));
+    if let Some(stale) = stale {
+        return Err(stale.into());
+    }
     let packages = match &project.lock {
         Some((path, lock)) => locked_picks(
             (lock, &project.selection),
@@ -153,7 +160,7 @@ fn one(
         interpreter: &interpreter,
         assumed: true,
         accounts: &Accounts::default(),
-        requirements: &project.requirements,
+        requirements: project.resolved_from(),
         packages,
         census: &census::take(&opened.file, &opened.manifest, files, &text),
     };

@@ -9,7 +9,7 @@ use crate::frontend::{Failure, Files, Project, census, no_manifest};
 use crate::manifest::{self, Manifest, Service};
 
 /// Where the project is.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ProjectArgs {
     /// The manifest, relative to the context
     #[arg(short, long, default_value = manifest::DEFAULT_FILE, value_name = "FILE")]
@@ -46,7 +46,7 @@ impl ProjectArgs {
 
     /// Reads the requirement files or the lock of a service; with its lock those of the other services, by which
     /// layers are shared.
-    pub fn gather(&self, opened: &Opened, service: &Service) -> Result<(Project, Files), Failure> {
+    pub fn gather(&self, opened: &Opened, service: (&str, &Service)) -> Result<(Project, Files), Failure> {
         let mut files = Files::new();
         loop {
             match census::gather(&opened.file, &opened.manifest, service, &files)? {

@@ -39,7 +39,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// An id that no other build or session has: 25 characters, as BuildKit's own.
-fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
     let mut bytes = [0; 25];
     // The kernel's generator does not fail once it is seeded, which it is long before builds run.

@@ -11,11 +11,11 @@ use super::outcome::{Built, outcome, rfc3339};
 use super::store::{LayoutStore, RegistryStore};
 use super::target::{Target, platforms, target};
 use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, census, lock, store};
-use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref};
+use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::layers::{Census, Found, GraphProvider, Provider, Records, find};
 use crate::lower::{self, Context, Folders};
-use crate::manifest::{Manifest, ProjectPath, PythonMinor, User};
+use crate::manifest::{ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
 use crate::python::{Interpreter, Pick};
 
@@ -50,7 +50,7 @@ pub(super) async fn build(
 }
 
 /// The tree that holds `unwheel`.
-fn tools(request: &Request) -> Result<State, Failure> {
+pub(super) fn tools(request: &Request) -> Result<State, Failure> {
     match &request.tools {
         Tools::Image(definition) => {
             State::from_definition(definition).map_err(|error| Failure::Internal(error.to_string()))
@@ -67,20 +67,47 @@ fn tools(request: &Request) -> Result<State, Failure> {
     }
 }
 
-struct Build<'a> {
-    bridge: &'a dyn Bridge,
-    request: &'a Request,
-    options: &'a Options,
-    engine: &'a Engine,
-    loaded: &'a Loaded<'a>,
-    target: &'a Target,
-    tools: State,
+/// What the stages of a build share.
+pub(super) struct Build<'a> {
+    pub(super) bridge: &'a dyn Bridge,
+    pub(super) request: &'a Request,
+    pub(super) options: &'a Options,
+    pub(super) engine: &'a Engine,
+    pub(super) loaded: &'a Loaded<'a>,
+    pub(super) target: &'a Target,
+    pub(super) tools: State,
     /// What was said already.
-    notes: Mutex<BTreeSet<String>>,
+    pub(super) notes: Mutex<BTreeSet<String>>,
+}
+
+/// What packages are resolved on.
+pub(super) struct Ground {
+    pub(super) cx: Context,
+    pub(super) interpreter: Interpreter,
+    /// The root file system, on the engine's own platform.
+    pub(super) root: State,
 }
 
 impl Build<'_> {
-    async fn platform(&self, platform: &Platform) -> Result<Built, Failure> {
+    /// What the target's packages are resolved on, for a platform.
+    pub(super) async fn ground(&self, platform: &Platform) -> Result<Ground, Failure> {
+        let image = self.image(platform).await?;
+        let cx = self.context(platform, &image.reference, base::environment(&image.config));
+        let stand = self.stand();
+        let rootfs = lower::stand_rootfs(&stand, &self.target.name, &cx);
+        let root = lower::stand_rootfs(&stand, &self.target.name, &cx.on_build_platform());
+        let caches = &self.options.cache_imports;
+        let python = self.python();
+        let interpreter =
+            base::interpreter(self.bridge, &cx, rootfs, &python, stand.image_at, caches).await?;
+        Ok(Ground {
+            cx,
+            interpreter,
+            root,
+        })
+    }
+
+    async fn image(&self, platform: &Platform) -> Result<ResolvedImage, Failure> {
         let stand = self.stand();
         let query = ImageQuery {
             reference: self.reference(&stand)?,
@@ -89,9 +116,19 @@ impl Build<'_> {
             place: Place::Registry,
             log_name: None,
         };
+        base::image(self.bridge, &query, &self.loaded.file, stand.image_at).await
+    }
+
+    /// The Python that the manifest names; empty when it names none.
+    fn python(&self) -> String {
+        let python = self.loaded.manifest.python.as_ref();
+        python.map_or_else(String::new, |python| python.value.to_string())
+    }
+
+    async fn platform(&self, platform: &Platform) -> Result<Built, Failure> {
         let (image, (project, files), ()) = futures_util::try_join!(
-            base::image(self.bridge, &query, &self.loaded.file, stand.image_at),
-            self.loaded.project(&self.target.service),
+            self.image(platform),
+            self.loaded.project((&self.target.name, &self.target.service)),
             self.code_is_there(),
         )?;
         let cx = self.context(platform, &image.reference, base::environment(&image.config));
@@ -175,13 +212,7 @@ impl Build<'_> {
         let rootfs = lower::stand_rootfs(&self.stand(), &self.target.name, cx);
         let asked = lower::stand_rootfs(&self.stand(), &self.target.name, &cx.on_build_platform());
         let at = self.stand().image_at;
-        let wanted = self
-            .loaded
-            .manifest
-            .python
-            .as_ref()
-            .map(|python| python.value.to_string())
-            .unwrap_or_default();
+        let wanted = self.python();
         let asked_of_base = self.wanted(cx);
         let (interpreter, looked) = futures_util::try_join!(
             base::interpreter(self.bridge, cx, rootfs.clone(), &wanted, at, caches),
@@ -302,7 +333,7 @@ impl Build<'_> {
             interpreter,
             assumed: self.target.base_only,
             accounts,
-            requirements: &project.requirements,
+            requirements: project.resolved_from(),
             packages,
             census: &census,
         };
@@ -371,7 +402,7 @@ impl Build<'_> {
                 .build_arg("BUILDKIT_CACHE_MOUNT_NS")
                 .unwrap_or_default()
                 .to_owned(),
-            indexes: indexes(manifest),
+            indexes: plan::Indexes::of(manifest, self.options.mirrors.clone()),
         }
     }
 
@@ -385,13 +416,4 @@ impl Build<'_> {
             .solve(definition.into_pb(), &self.options.cache_imports)
             .await?)
     }
-}
-
-fn indexes(manifest: &Manifest) -> Vec<(String, String, bool)> {
-    let list = manifest.indexes.iter().flatten();
-    list.map(|index| {
-        let default = index.default.as_ref().is_some_and(|default| default.value);
-        (index.name.value.clone(), index.url.value.clone(), default)
-    })
-    .collect()
 }

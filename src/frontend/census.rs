@@ -15,15 +15,19 @@ use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection};
 pub(crate) fn gather(
     file: &SourceFile,
     manifest: &Manifest,
-    service: &Service,
+    (name, service): (&str, &Service),
     files: &Files,
 ) -> Result<Result<Project, Missing>, Diagnostics> {
-    let own = Project::gather(file, manifest, service, files)?;
+    let own = Project::gather(file, manifest, (name, service), files)?;
     let mut missing = Missing::new();
-    if is_locked(service) {
-        let others = manifest.services.iter().filter(|(_, other)| is_locked(other));
-        for (_, other) in others {
-            if let Ok(Err(more)) = Project::gather(file, manifest, other, files) {
+    let from_lock = matches!(&own, Ok(project) if project.lock.is_some());
+    if is_locked(service) || from_lock {
+        let others = manifest
+            .services
+            .iter()
+            .filter(|(_, other)| is_locked(other) || from_lock);
+        for (name, other) in others {
+            if let Ok(Err(more)) = Project::gather(file, manifest, (name, other), files) {
                 missing.extend(more);
             }
         }
@@ -39,7 +43,7 @@ pub(crate) fn gather(
 }
 
 fn is_locked(service: &Service) -> bool {
-    service.lock.is_some() || service.project.is_some()
+    (service.lock.is_some() && service.requirements.is_none()) || service.project.is_some()
 }
 
 /// Counts the services whose locks were read. One whose lock has mistakes is not counted: its own build tells them.
@@ -58,7 +62,7 @@ pub(crate) fn take(file: &SourceFile, manifest: &Manifest, files: &Files, platfo
             lock: Some((path, lock)),
             selection,
             ..
-        })) = Project::gather(file, manifest, service, files)
+        })) = Project::gather(file, manifest, (name, service), files)
         else {
             continue;
         };

@@ -193,7 +193,7 @@ async fn ignored(
 impl Loaded<'_> {
     /// Reads a service's requirement files or lock, in as many rounds as they name each other; with the first, the locks
     /// of the other services, by which layers are shared.
-    pub(super) async fn project(&self, service: &Service) -> Result<(Project, Files), Failure> {
+    pub(super) async fn project(&self, service: (&str, &Service)) -> Result<(Project, Files), Failure> {
         let mut files = Files::new();
         loop {
             match census::gather(&self.file, &self.manifest, service, &files)? {

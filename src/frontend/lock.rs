@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use buildkit_llb::State;
 
 use super::load::Loaded;
-use super::{Failure, Project};
+use super::{Failure, Project, made};
 use crate::bridge::{Bridge, CacheImport};
 use crate::diag::{Diagnostic, SourceFile};
-use crate::lower::{self, Context, LOCK_FILE, ResolveInputs};
+use crate::lower::{self, Asked, Context, ResolveInputs};
 use crate::manifest::Service;
 use crate::python::choose::{Target, choose};
 use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection, pylock, uv_lock};
@@ -55,6 +55,13 @@ pub(super) async fn packages(
     caches: &[CacheImport],
 ) -> Result<Vec<Pick>, Failure> {
     let platform = cx.platform.to_string();
+    let python = interpreter.minor.to_string();
+    let made = project.made.as_ref();
+    let stale =
+        made.and_then(|made| made.check(&loaded.file, name, &python, std::slice::from_ref(&platform)));
+    if let Some(stale) = stale {
+        return Err(stale.into());
+    }
     if let Some((path, lock)) = &project.lock {
         return picks(
             (lock, &project.selection),
@@ -68,18 +75,28 @@ pub(super) async fn packages(
         return Ok(Vec::new());
     }
     let files = project.files.iter().cloned().collect::<Vec<_>>();
+    let manifest = &loaded.manifest;
     let inputs = ResolveInputs {
-        service: name,
+        label: name,
         root: rootfs,
         interpreter,
-        requirements: &project.requirements,
-        constraints: &project.constraints,
+        services: vec![Asked {
+            name,
+            requirements: &project.requirements,
+            constraints: &project.constraints,
+        }],
+        torch: made::torch(manifest, service),
+        exclude_newer: made::exclude_newer(manifest),
+        build_constraints: &made::build_constraints(manifest),
+        preferences: String::new(),
+        report: false,
+        refresh: "",
         files: lower::narrowed(&loaded.context, &format!("{name}-requirements"), &files),
         at: project.at,
     };
     let definition = lower::marshal(&lower::resolve(&inputs, cx));
     let result = bridge.solve(definition.into_pb(), caches).await?;
-    let bytes = bridge.read_file(&result, LOCK_FILE).await?;
+    let bytes = bridge.read_file(&result, &lower::lock_file(0, 1)).await?;
     let lock = SourceFile::new(format!("{name}/pylock.toml"), String::from_utf8_lossy(&bytes));
     let whole = (&lock, &project.selection);
     picks(whole, service, interpreter, &platform, lower::RESOLVED)

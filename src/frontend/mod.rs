@@ -7,9 +7,12 @@
 mod base;
 mod build;
 pub(crate) mod census;
+mod conflict;
 mod failure;
 mod load;
 mod lock;
+mod locking;
+mod made;
 mod options;
 mod outcome;
 mod project;
@@ -22,6 +25,7 @@ mod workspace;
 pub use failure::Failure;
 pub(crate) use load::no_manifest;
 pub(crate) use lock::picks as locked_picks;
+pub use made::{Made, lock_group, locked_versions};
 pub use options::Options;
 pub use project::{Files, Missing, Project};
 pub use reader::Origin;
@@ -77,6 +81,9 @@ async fn answer(bridge: &dyn Bridge, request: &Request) -> Result<Outcome, Failu
     let options = Options::parse(&request.opts)?;
     match &options.request {
         Some(name) => requests::answer(bridge, request, &options, name).await,
+        None if options.target.as_deref().is_some_and(locking::is_asked) => {
+            locking::lock(bridge, request, &options).await
+        }
         None => build::build(bridge, request, &options).await,
     }
 }

@@ -44,6 +44,8 @@ pub struct Options {
     pub network: Network,
     /// Hosts to add to steps that use the network.
     pub extra_hosts: Vec<(String, IpAddr)>,
+    /// What addresses of packages begin with, and what they begin with instead.
+    pub mirrors: Vec<(String, String)>,
     /// A subrequest in place of a build.
     pub request: Option<String>,
     /// Name of the local source with the manifest.
@@ -94,6 +96,10 @@ impl Options {
             cache_imports: cache_imports(opts, &mut mistakes),
             network: network(get("force-network-mode").as_deref(), &mut mistakes),
             extra_hosts: extra_hosts(get("add-hosts").as_deref(), &mut mistakes),
+            mirrors: mirrors(
+                build_args.get("WHEELWRIGHT_MIRRORS").map(String::as_str),
+                &mut mistakes,
+            ),
             request: get("requestid"),
             manifest_local: get("dockerfilekey").unwrap_or_else(|| "dockerfile".to_owned()),
             remote_context: get(&context_local),
@@ -251,6 +257,24 @@ fn network(given: Option<&str>, mistakes: &mut Diagnostics) -> Network {
             Network::Default
         }
     }
+}
+
+/// `FROM=TO`, several with blanks between them.
+fn mirrors(given: Option<&str>, mistakes: &mut Diagnostics) -> Vec<(String, String)> {
+    let mut mirrors = Vec::new();
+    for entry in given.iter().flat_map(|list| list.split_whitespace()) {
+        match entry
+            .split_once('=')
+            .filter(|(from, to)| from.contains("://") && to.contains("://"))
+        {
+            Some((from, to)) => mirrors.push((from.to_owned(), to.to_owned())),
+            None => mistakes.push(
+                Diagnostic::error(format!("`{entry}` is not a mirror"))
+                    .help("expected FROM=TO, two addresses"),
+            ),
+        }
+    }
+    mirrors
 }
 
 fn extra_hosts(given: Option<&str>, mistakes: &mut Diagnostics) -> Vec<(String, IpAddr)> {

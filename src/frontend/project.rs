@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::made::{self, Made};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service};
-use crate::python::{Selection, requirements};
+use crate::python::{Selection, Stamp, requirements};
 
 /// Files of the repository that were read; none for those that are not there.
 pub type Files = BTreeMap<ProjectPath, Option<String>>;
@@ -19,10 +20,12 @@ pub type Missing = BTreeSet<ProjectPath>;
 /// What a service installs from, with every file it names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Project {
-    /// The lock, when the service has one.
+    /// The lock that packages are installed from, when there is one.
     pub lock: Option<(ProjectPath, SourceFile)>,
     /// What of the lock is installed.
     pub selection: Selection,
+    /// The lock that is made from the requirements, there or not.
+    pub made: Option<Made>,
     /// Requirement files in order: the base's, then the service's.
     pub requirements: Vec<ProjectPath>,
     /// Constraint files in order: the project's, the base's, the service's.
@@ -34,11 +37,20 @@ pub struct Project {
 }
 
 impl Project {
-    /// Gathers a service's files from those that were read: the project, or what to read next, or what is wrong.
+    /// The requirement files that packages are resolved from: none where a lock says what is installed.
+    pub fn resolved_from(&self) -> &[ProjectPath] {
+        if self.lock.is_some() {
+            &[]
+        } else {
+            &self.requirements
+        }
+    }
+
+    /// Gathers the files of a service, called `name`, from those that were read: the project, or what to read next, or what is wrong.
     pub fn gather(
         manifest_file: &SourceFile,
         manifest: &Manifest,
-        service: &Service,
+        (name, service): (&str, &Service),
         files: &Files,
     ) -> Result<Result<Self, Missing>, Diagnostics> {
         let mut gather = Gather {
@@ -47,7 +59,7 @@ impl Project {
             seen: BTreeSet::new(),
             mistakes: Diagnostics::default(),
         };
-        let project = gather.project(manifest_file, manifest, service);
+        let project = gather.project(manifest_file, manifest, (name, service));
         if !gather.missing.is_empty() && !gather.mistakes.has_errors() {
             return Ok(Err(gather.missing));
         }
@@ -66,12 +78,17 @@ pub(super) struct Gather<'a> {
 }
 
 impl Gather<'_> {
-    fn project(&mut self, file: &SourceFile, manifest: &Manifest, service: &Service) -> Project {
+    fn project(
+        &mut self,
+        file: &SourceFile,
+        manifest: &Manifest,
+        (name, service): (&str, &Service),
+    ) -> Project {
         let base = service.base.as_ref().and_then(|name| manifest.base(&name.value));
         if let Some(folder) = &service.project {
             return self.of_project(file, service, folder);
         }
-        if let Some(lock) = &service.lock {
+        if let (Some(lock), None) = (&service.lock, &service.requirements) {
             let selection = self.selection(file, service, None);
             return self.of_lock(file, lock, selection);
         }
@@ -89,22 +106,60 @@ impl Gather<'_> {
         let wanted = if requirements.is_empty() {
             Vec::new()
         } else {
-            [requirements.clone(), constraints.clone()].concat()
+            let build = items(manifest.build_constraints.as_ref()).iter().collect();
+            [requirements.clone(), constraints.clone(), build].concat()
         };
         for path in wanted {
             self.visit(&path.value, file, path.span, &mut Vec::new());
         }
-        Project {
-            lock: None,
-            selection: Selection::default(),
-            at: service.requirements.as_ref().map_or_else(
-                || requirements.first().map_or(Span::default(), |p| p.span),
-                |list| list.span,
+        let at = service.requirements.as_ref().map_or_else(
+            || requirements.first().map_or(Span::default(), |p| p.span),
+            |list| list.span,
+        );
+        let requirements = unique(requirements.iter().map(|path| &path.value));
+        let constraints = unique(constraints.iter().map(|path| &path.value));
+        let files = std::mem::take(&mut self.seen);
+        let place = Made::place(manifest, name, service).filter(|_| !requirements.is_empty());
+        let made = place.map(|path| Made {
+            text: self.look(&path),
+            now: self.stamp(
+                made::settings(manifest, service, &requirements, &constraints),
+                &files,
             ),
-            requirements: unique(requirements.iter().map(|path| &path.value)),
-            constraints: unique(constraints.iter().map(|path| &path.value)),
-            files: std::mem::take(&mut self.seen),
+            at: service.lock.as_ref().map_or(at, |lock| lock.span),
+            path,
+        });
+        Project {
+            lock: made
+                .as_ref()
+                .and_then(|made| Some((made.path.clone(), made.text.clone()?))),
+            selection: Selection::default(),
+            made,
+            requirements,
+            constraints,
+            files,
+            at,
         }
+    }
+
+    /// A file that need not be there.
+    fn look(&mut self, path: &ProjectPath) -> Option<SourceFile> {
+        let found = self.files.get(path);
+        if found.is_none() {
+            self.missing.insert(path.clone());
+        }
+        let text = found?.as_deref()?;
+        Some(SourceFile::new(path.as_str(), text))
+    }
+
+    /// A stamp with the text of the files that were read.
+    fn stamp(&self, mut stamp: Stamp, files: &BTreeSet<ProjectPath>) -> Stamp {
+        for path in files {
+            if let Some(Some(text)) = self.files.get(path) {
+                stamp.file(path.as_str(), text);
+            }
+        }
+        stamp
     }
 
     /// Reads a requirement file and those it names, depth first; `path` is the way here, to see circles.
@@ -194,7 +249,7 @@ mod tests {
         let text = "bases: {b: {image: x, requirements: [base.txt]}}\nservices:\n  s: {base: b, requirements: [s/r.txt], command: [x]}\n";
         let file = SourceFile::new("wheelwright.yaml", text);
         let manifest = manifest::parse(&file).unwrap().0;
-        let files = ["base.txt", "s/r.txt", "s/more.txt"]
+        let files = ["base.txt", "s/r.txt", "s/more.txt", "pylock.s.toml"]
             .iter()
             .map(|name| (name.parse().unwrap(), None))
             .chain(
@@ -203,7 +258,7 @@ mod tests {
                     .map(|(name, text)| (name.parse().unwrap(), Some((*text).to_owned()))),
             )
             .collect::<Files>();
-        Project::gather(&file, &manifest, manifest.service("s").unwrap(), &files)
+        Project::gather(&file, &manifest, ("s", manifest.service("s").unwrap()), &files)
             .map(|found| found.map(|project| project.files.iter().map(ToString::to_string).collect()))
             .map_err(|mistakes| mistakes.iter().map(Diagnostic::summary).collect())
     }

@@ -1,6 +1,6 @@
 //! The base stage: an image by digest and the system packages on it.
 
-use buildkit_llb::{Exec, Mount, Sharing, Source, State};
+use buildkit_llb::{Mount, Sharing, Source, State};
 
 use super::context::Context;
 use crate::diag::Span;
@@ -54,14 +54,13 @@ fn packages(cx: &Context, root: State, packages: &[String], label: &str, at: Spa
     if packages.is_empty() {
         return root;
     }
-    let args = ["/bin/sh", "/run/wheelwright/packages.sh"]
-        .into_iter()
-        .map(str::to_owned);
+    let args = ["/bin/sh", "/run/wheelwright/packages.sh"];
     let scripts = cx.script(&[("apt.conf", APT_CONF), ("packages.sh", SCRIPT)]);
     let platform = cx.platform.to_string();
     // The package lists of two distributions must not meet in one cache.
     let cache = |folder: &str| cx.cache_id(&[folder, &cx.image, &platform]);
-    let exec = Exec::new(args.chain(packages.iter().cloned()))
+    let exec = cx
+        .online(args.into_iter().chain(packages.iter().map(String::as_str)))
         .root(root)
         .platform(cx.platform.clone())
         .cwd("/")
@@ -70,7 +69,7 @@ fn packages(cx: &Context, root: State, packages: &[String], label: &str, at: Spa
         .mount(Mount::cache("/var/lib/apt", cache("apt-lists")).sharing(Sharing::Locked))
         .mount(Mount::cache("/var/cache/apk", cache("apk")).sharing(Sharing::Locked));
     let exec = cx
-        .online(cx.with_base_environment(exec))
+        .with_base_environment(exec)
         .env("DEBIAN_FRONTEND", "noninteractive");
     cx.exec(exec, format!("[{label}] install {}", packages.join(" ")), at)
         .build()

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use buildkit_llb::{Exec, FileOp, Network, Platform, ProxyEnv, Range, ResolveMode, SourceMap, State};
+use buildkit_llb::{Exec, FileOp, Mount, Network, Platform, ProxyEnv, Range, ResolveMode, SourceMap, State};
 
 use super::folders::Folders;
 use crate::diag::{SourceFile, Span};
+use crate::plan::Indexes;
 
 /// Time of everything that Wheelwright writes into layers, in seconds: 1980-01-01, the oldest a zip can hold.
 pub const EPOCH: i64 = 315_532_800;
 
 /// The same in nanoseconds, as file operations take it.
 pub(super) const EPOCH_NANOS: i64 = EPOCH * 1_000_000_000;
+
+const CA: &str = include_str!("scripts/with-ca.sh");
+const WITH_CA: &str = "/run/wheelwright-ca.sh";
 
 /// The surroundings of one build on one platform.
 #[derive(Debug, Clone)]
@@ -53,8 +57,8 @@ pub struct Context {
     pub proxy: ProxyEnv,
     /// Put in front of the names of cache mounts.
     pub cache_namespace: String,
-    /// Package indexes besides the default one, as (name, address, is default).
-    pub indexes: Vec<(String, String, bool)>,
+    /// Where packages are looked for and fetched from.
+    pub indexes: Indexes,
 }
 
 /// The repository as a local source.
@@ -118,8 +122,19 @@ impl Context {
             .unwrap_or_else(|missing| unreachable!("every such exec mounts /out: {missing}"))
     }
 
-    /// An exec that may use the network, with the engine's proxy and hosts.
-    pub fn online(&self, exec: Exec) -> Exec {
+    /// An exec that may use the network, with the engine's proxy and hosts, and with the certificates that the build
+    /// was given: a secret, so they are in no layer, and a build without them goes on with the system's.
+    pub fn online<'s>(&self, args: impl IntoIterator<Item = &'s str>) -> Exec {
+        let exec = match &self.indexes.ca_certificates {
+            None => Exec::new(args),
+            Some(id) => Exec::new(["/bin/sh", WITH_CA].into_iter().chain(args))
+                .mount(
+                    Mount::bind(WITH_CA, self.script(&[("with-ca.sh", CA)]))
+                        .selector("/with-ca.sh")
+                        .readonly(),
+                )
+                .mount(Mount::secret("/run/secrets/wheelwright-ca", id.as_str()).optional()),
+        };
         let exec = exec.network(self.network).proxy_env(self.proxy.clone());
         self.extra_hosts
             .iter()

@@ -11,6 +11,7 @@ mod folders;
 mod pack;
 mod probe;
 mod resolve;
+mod uv;
 mod venv;
 mod wheels;
 
@@ -20,7 +21,7 @@ pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};
 pub use folders::{Folder, Folders, folders_of};
 pub use probe::{PROBE_FILE, probe};
-pub use resolve::{LOCK_FILE, RESOLVED, ResolveInputs, resolve};
+pub use resolve::{Asked, REPORT_FILE, RESOLVED, ResolveInputs, lock_file, resolve};
 
 use buildkit_llb::{Definition, MarshalOptions, Merge, State};
 

@@ -1,14 +1,20 @@
-//! The resolve stage, for services without a lock: requirement files to a pylock, by uv, on the base's own Python.
+//! The resolve stage: requirement files to locks, by uv, on the base's own Python.
+//!
+//! `scripts/resolve.py` drives uv as a job file says; everything that decides the result is in that file or in the
+//! mounted requirement files, so the result is cached by content.
 
-use buildkit_llb::{Exec, Mount, Sharing, State};
+use buildkit_llb::{FileOp, Mount, State};
+use serde_json::{Value, json};
 
-use super::context::{Context, EPOCH};
+use super::context::{Context, EPOCH_NANOS};
+use super::uv;
 use crate::diag::Span;
-use crate::manifest::ProjectPath;
-use crate::python::{Anchor, Interpreter, Libc};
+use crate::manifest::{Auth, ProjectPath};
+use crate::plan::IndexPlan;
+use crate::python::{Anchor, Interpreter};
 
-/// The file in the resolve stage's result.
-pub const LOCK_FILE: &str = "/pylock.toml";
+/// What became of a job that reports.
+pub const REPORT_FILE: &str = "/report.json";
 
 /// Where the paths in it begin.
 pub const RESOLVED: Anchor<'_> = Anchor {
@@ -18,115 +24,168 @@ pub const RESOLVED: Anchor<'_> = Anchor {
 
 /// Where the repository's files are in the resolve stage.
 const REQUIREMENTS: &str = "/run/requirements";
-
-const FETCH_UV: &str = include_str!("scripts/uv.sh");
-const UV_HASHES: &str = include_str!("scripts/uv.txt");
-const UV_VERSION: &str = "0.13.9";
+const SCRIPT: &str = include_str!("scripts/resolve.py");
+const SECRETS: &str = "/run/secrets/wheelwright";
 
 /// What is resolved, and on what.
 #[derive(Debug)]
 pub struct ResolveInputs<'a> {
-    /// Service, for names.
-    pub service: &'a str,
+    /// What is resolved, for names.
+    pub label: &'a str,
     /// Root file system with the interpreter, on the engine's own platform.
     pub root: State,
     /// The interpreter packages are resolved for.
     pub interpreter: &'a Interpreter,
-    /// Requirement files, in order.
-    pub requirements: &'a [ProjectPath],
-    /// Constraint files, in order.
-    pub constraints: &'a [ProjectPath],
-    /// All files that these name, themselves included.
+    /// The services; several get equal versions.
+    pub services: Vec<Asked<'a>>,
+    /// Which build of PyTorch to take.
+    pub torch: Option<String>,
+    /// Packages uploaded later are not looked at.
+    pub exclude_newer: Option<String>,
+    /// Constraint files for what source distributions are built with.
+    pub build_constraints: &'a [ProjectPath],
+    /// Versions to keep where nothing speaks against them, as a requirement file.
+    pub preferences: String,
+    /// Whether a failure is reported in [`REPORT_FILE`] rather than failing the step.
+    pub report: bool,
+    /// Another value asks the indexes again, whatever is in the cache.
+    pub refresh: &'a str,
+    /// All files that are named, themselves included.
     pub files: State,
     /// Where the requirements are listed.
     pub at: Span,
 }
 
-/// A tree that holds [`LOCK_FILE`]. Cached by the content of the requirement files.
+/// What one service asks for.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Requirement files, in order.
+    pub requirements: &'a [ProjectPath],
+    /// Constraint files, in order.
+    pub constraints: &'a [ProjectPath],
+}
+
+/// The lock of the `n`th of `count` services in the result.
+pub fn lock_file(n: usize, count: usize) -> String {
+    if count == 1 {
+        "/pylock.toml".to_owned()
+    } else {
+        format!("/{n}/pylock.toml")
+    }
+}
+
+/// A tree that holds the services' locks.
 pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
     let python = &inputs.interpreter.executable;
-    let mut args = [
-        "/run/wheelwright/uv",
-        "pip",
-        "compile",
-        "--quiet",
-        "--no-config",
-        "--no-header",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let mut option = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
-    option("--format", "pylock.toml");
-    option("--output-file", "/out/pylock.toml");
-    option("--python", python);
-    if cx.platform.architecture != cx.build_platform.architecture {
-        option("--python-version", &inputs.interpreter.version);
-        option("--python-platform", &uv_platform(inputs.interpreter));
-    }
-    for file in inputs.constraints {
-        option("--constraint", file.as_str());
-    }
-    for (name, url, default) in &cx.indexes {
-        option(
-            if *default { "--default-index" } else { "--index" },
-            &format!("{name}={url}"),
-        );
-    }
-    args.push("--".to_owned());
-    args.extend(inputs.requirements.iter().map(ToString::to_string));
-
-    let exec = Exec::new(args)
+    let exec = cx
+        .online([
+            python,
+            "/run/wheelwright/job/resolve.py",
+            "/run/wheelwright/job/job.json",
+        ])
         .root(inputs.root.clone())
         .platform(cx.build_platform.clone())
         .cwd(REQUIREMENTS)
         .mount(Mount::bind(REQUIREMENTS, inputs.files.clone()).readonly())
-        .mount(Mount::bind("/run/wheelwright", uv(cx, inputs.root.clone(), python, inputs.at)).readonly())
-        .mount(Mount::bind("/out", State::scratch()));
-    let exec = with_uv_environment(cx, cx.online(cx.with_base_environment(exec)), inputs.interpreter);
+        .mount(Mount::bind("/run/wheelwright/job", job_files(inputs, cx)).readonly())
+        .mount(
+            Mount::bind(
+                "/run/wheelwright/uv",
+                uv::uv(cx, inputs.root.clone(), python, inputs.at),
+            )
+            .readonly(),
+        )
+        .mount(Mount::bind("/out", State::scratch()))
+        .mount(Mount::tmpfs("/tmp"));
+    let exec = uv::with_environment(cx, cx.with_base_environment(exec), inputs.interpreter);
+    let exec = cx
+        .indexes
+        .list
+        .iter()
+        .enumerate()
+        .fold(exec, |exec, (n, index)| match &index.auth {
+            Some(auth) => exec.mount(Mount::secret(secret(n), auth.secret().value.as_str()).mode(0o400)),
+            None => exec,
+        });
+    let exec = if inputs.refresh.is_empty() {
+        exec
+    } else {
+        exec.env("WHEELWRIGHT_REFRESH", inputs.refresh)
+    };
     cx.output(
         exec,
-        format!("[{}] resolve requirements", inputs.service),
+        format!("[{}] resolve requirements", inputs.label),
         inputs.at,
     )
 }
 
-/// A tree that holds `uv`, fetched by name and hash.
-pub(super) fn uv(cx: &Context, root: State, python: &str, at: Span) -> State {
-    let scripts = cx.script(&[("uv.sh", FETCH_UV), ("uv.txt", UV_HASHES)]);
-    let exec = Exec::new(["/bin/sh", "/run/wheelwright/uv.sh", python])
-        .root(root)
-        .platform(cx.build_platform.clone())
-        .cwd("/")
-        .mount(Mount::bind("/run/wheelwright", scripts).readonly())
-        .mount(Mount::bind("/out", State::scratch()))
-        .mount(Mount::tmpfs("/tmp"));
-    let exec = cx.online(cx.with_base_environment(exec));
-    cx.output(exec, format!("[tools] fetch uv {UV_VERSION}"), at)
+fn secret(n: usize) -> String {
+    format!("{SECRETS}/index-{n}")
 }
 
-/// uv's surroundings: a cache of its own, the system's certificates, and nothing from the network but packages.
-pub(super) fn with_uv_environment(cx: &Context, exec: Exec, interpreter: &Interpreter) -> Exec {
-    let id = cx.cache_id(&[
-        "uv",
-        UV_VERSION,
-        &cx.project,
-        &interpreter.minor.to_string(),
-        &cx.platform.to_string(),
-    ]);
-    exec.mount(Mount::cache("/root/.cache/uv", id).sharing(Sharing::Shared))
-        .env("UV_CACHE_DIR", "/root/.cache/uv")
-        .env("UV_SYSTEM_CERTS", "true")
-        .env("UV_NATIVE_TLS", "true")
-        .env("UV_PYTHON_DOWNLOADS", "never")
-        .env("UV_NO_PROGRESS", "1")
-        .env("UV_LINK_MODE", "copy")
-        .env("HOME", "/root")
-        .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
+fn job_files(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
+    let job = format!("{:#}\n", job(inputs, cx));
+    FileOp::on(State::scratch())
+        .timestamp(EPOCH_NANOS)
+        .mkfile("/resolve.py", 0o644, SCRIPT.as_bytes().to_vec(), None)
+        .mkfile("/job.json", 0o644, job.into_bytes(), None)
+        .name("[internal] what to resolve")
+        .build()
 }
 
-fn uv_platform(interpreter: &Interpreter) -> String {
-    match interpreter.libc {
-        Libc::Glibc(major, minor) => format!("{}-manylinux_{major}_{minor}", interpreter.machine),
-        Libc::Musl(..) => format!("{}-unknown-linux-musl", interpreter.machine),
+fn job(inputs: &ResolveInputs<'_>, cx: &Context) -> Value {
+    let services = inputs.services.iter().map(|asked| {
+        json!({"name": asked.name, "requirements": asked.requirements, "constraints": asked.constraints})
+    });
+    let indexes = cx.indexes.list.iter().enumerate().map(|(n, index)| {
+        let IndexPlan { name, default, only, .. } = index;
+        let url = cx.indexes.mirrored(&index.url);
+        json!({"name": name, "url": url, "default": default, "only": only, "auth": index.auth.as_ref().map(|a| auth(a, n))})
+    });
+    json!({
+        "uv": "/run/wheelwright/uv/uv",
+        "options": options(inputs, cx),
+        "services": services.collect::<Vec<_>>(),
+        "indexes": indexes.collect::<Vec<_>>(),
+        "preferences": inputs.preferences,
+        "report": inputs.report,
+    })
+}
+
+/// Where the script finds an index's credentials, and in which form. No value is in it.
+fn auth(auth: &Auth, n: usize) -> Value {
+    let (kind, username) = match auth {
+        Auth::Password { username, .. } => ("password", username.as_ref().map(|name| name.value.as_str())),
+        Auth::Netrc { .. } => ("netrc", None),
+        Auth::DockerConfig { .. } => ("docker_config", None),
+        Auth::Header { .. } => ("header", None),
+    };
+    json!({"kind": kind, "username": username, "file": secret(n)})
+}
+
+/// uv's options that are the same for every run of the job.
+fn options(inputs: &ResolveInputs<'_>, cx: &Context) -> Vec<String> {
+    let mut options = vec![
+        "--quiet".to_owned(),
+        "--no-config".to_owned(),
+        "--no-header".to_owned(),
+    ];
+    let mut option = |name: &str, value: &str| options.extend([name.to_owned(), value.to_owned()]);
+    option("--python", &inputs.interpreter.executable);
+    if cx.platform.architecture != cx.build_platform.architecture {
+        option("--python-version", &inputs.interpreter.version);
+        option("--python-platform", &uv::platform(inputs.interpreter));
     }
+    if let Some(torch) = &inputs.torch {
+        option("--torch-backend", torch);
+    }
+    if let Some(moment) = &inputs.exclude_newer {
+        option("--exclude-newer", moment);
+    }
+    for file in inputs.build_constraints {
+        option("--build-constraints", file.as_str());
+    }
+    options
 }

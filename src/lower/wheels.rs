@@ -5,7 +5,7 @@ use buildkit_llb::{Copy, Exec, FileOp, Mount, Network, Source, State};
 use super::base;
 use super::code::{narrowed, package_folder};
 use super::context::{Context, EPOCH, EPOCH_NANOS};
-use super::resolve::{uv, with_uv_environment};
+use super::uv::{uv, with_environment};
 use crate::diag::Span;
 use crate::layers::{Found, Wanted, WheelLayer};
 use crate::manifest::ProjectPath;
@@ -98,7 +98,7 @@ fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
 /// of their own, so that nothing beside them counts.
 fn fetch(file: &Locked, at: Span, cx: &Context) -> State {
     match &file.origin {
-        Origin::Url(url) => Source::http(url)
+        Origin::Url(url) => Source::http(cx.indexes.mirrored(url))
             .checksum(file.sha256.to_string())
             .filename(&file.filename)
             .perm(0o644)
@@ -172,7 +172,8 @@ fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
     let python = &plan.interpreter.executable;
     let tool = uv(cx, base::rootfs(plan, cx), python, plan.at);
     let script = "/run/wheelwright/script/wheel.sh";
-    let exec = Exec::new(["/bin/sh", script, python, source.kind, &source.subdirectory])
+    let exec = cx
+        .online(["/bin/sh", script, python, source.kind, &source.subdirectory])
         .root(base::builder(plan, cx, &settings.packages))
         .platform(cx.platform.clone())
         .cwd("/")
@@ -189,7 +190,7 @@ fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
         .mount(Mount::bind("/run/wheelwright/script", cx.script(&[("wheel.sh", BUILD)])).readonly())
         .mount(Mount::bind("/out", State::scratch()))
         .mount(Mount::tmpfs("/tmp"));
-    let exec = with_uv_environment(cx, cx.online(cx.with_base_environment(exec)), &plan.interpreter);
+    let exec = with_environment(cx, cx.with_base_environment(exec), &plan.interpreter);
     let exec = settings
         .environment
         .iter()

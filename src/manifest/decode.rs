@@ -1,10 +1,10 @@
 //! The YAML tree to typed values, one function a type, each listing its keys once.
 
 use super::fields::{Cx, Fields};
+use super::indexes;
 use super::store::{LongWheelStore, WheelStore};
 use super::types::{
-    Base, FileSource, FileSpec, HealthTest, Healthcheck, Index, LayerSettings, Manifest, Service,
-    WheelSettings,
+    Base, FileSource, FileSpec, HealthTest, Healthcheck, LayerSettings, Manifest, Service, WheelSettings,
 };
 use super::yaml::{Node, Value};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned};
@@ -32,8 +32,23 @@ fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
         python: f.take("python").and_then(|n| cx.parsed("python", n)),
         platforms: f.take("platforms").and_then(|n| cx.list("platforms", n)),
         wheel_store: f.take("wheel_store").and_then(|n| wheel_store(cx, n)),
-        indexes: f.take("indexes").and_then(|n| cx.sequence("indexes", n, index)),
+        indexes: f
+            .take("indexes")
+            .and_then(|n| cx.sequence("indexes", n, indexes::index)),
+        mirrors: f
+            .take("mirrors")
+            .and_then(|n| cx.sequence("mirrors", n, indexes::mirror)),
+        ca_certificates: f
+            .take("ca_certificates")
+            .and_then(|n| cx.text("ca_certificates", n)),
+        exclude_newer: f
+            .take("exclude_newer")
+            .and_then(|n| cx.parsed("exclude_newer", n)),
+        torch: f.take("torch").and_then(|n| cx.parsed("torch", n)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
+        build_constraints: f
+            .take("build_constraints")
+            .and_then(|n| cx.list("build_constraints", n)),
         find_links: f.take("find_links").and_then(|n| cx.list("find_links", n)),
         layers: f.take("layers").and_then(|n| layers(cx, n)),
         bases: f
@@ -75,23 +90,6 @@ fn wheel_store(cx: &mut Cx<'_>, node: &Node) -> Option<WheelStore> {
     Some(WheelStore::Long(LongWheelStore { repository, format }))
 }
 
-fn index(cx: &mut Cx<'_>, node: &Node) -> Option<Index> {
-    let mut f = cx.fields("an index", node)?;
-    let name = f.take("name").and_then(|n| cx.text("name", n));
-    let url = f.take("url").and_then(|n| cx.text("url", n));
-    let only = f.take("only").and_then(|n| cx.list("only", n));
-    let default = f.take("default").and_then(|n| cx.boolean("default", n));
-    let name = required(cx, "an index", "name", node, name);
-    let url = required(cx, "an index", "url", node, url);
-    f.finish(cx);
-    Some(Index {
-        name: name?,
-        url: url?,
-        only,
-        default,
-    })
-}
-
 fn base(cx: &mut Cx<'_>, name: &str, node: &Node) -> Option<Base> {
     let mut f = cx.fields(&format!("base `{name}`"), node)?;
     let base = base_fields(cx, &mut f);
@@ -109,6 +107,7 @@ fn base_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Base {
             .and_then(|n| cx.list("build_packages", n)),
         requirements: f.take("requirements").and_then(|n| cx.list("requirements", n)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
+        torch: f.take("torch").and_then(|n| cx.parsed("torch", n)),
         deny: f.take("deny").and_then(|n| cx.list("deny", n)),
         environment: f.take("environment").and_then(|n| cx.pairs("environment", n)),
     }
@@ -134,6 +133,8 @@ fn service_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Service {
         project: f.take("project").and_then(|n| cx.parsed("project", n)),
         extras: f.take("extras").and_then(|n| cx.list("extras", n)),
         groups: f.take("groups").and_then(|n| cx.list("groups", n)),
+        lock_group: f.take("lock_group").and_then(|n| cx.text("lock_group", n)),
+        torch: f.take("torch").and_then(|n| cx.parsed("torch", n)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
         wheels: f
             .take("wheels")
@@ -160,6 +161,9 @@ fn wheel(cx: &mut Cx<'_>, name: &str, node: &Node) -> Option<WheelSettings> {
         build_packages: f
             .take("build_packages")
             .and_then(|n| cx.list("build_packages", n)),
+        config_settings: f
+            .take("config_settings")
+            .and_then(|n| cx.pairs("config_settings", n)),
         environment: f.take("environment").and_then(|n| cx.pairs("environment", n)),
     };
     f.finish(cx);
@@ -239,7 +243,13 @@ fn health_test(cx: &mut Cx<'_>, node: &Node) -> Option<Spanned<HealthTest>> {
     Some(Spanned::new(HealthTest(words), node.span))
 }
 
-fn required<T>(cx: &mut Cx<'_>, what: &str, key: &str, node: &Node, value: Option<T>) -> Option<T> {
+pub(super) fn required<T>(
+    cx: &mut Cx<'_>,
+    what: &str,
+    key: &str,
+    node: &Node,
+    value: Option<T>,
+) -> Option<T> {
     if value.is_none() && !has_key(node, key) {
         cx.push(Diagnostic::error(format!("{what} needs `{key}`")).at(cx.file, node.span));
     }

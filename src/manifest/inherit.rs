@@ -64,6 +64,7 @@ fn over_base(child: Base, parent: Base) -> Base {
         build_packages: list(child.build_packages, parent.build_packages),
         requirements: list(child.requirements, parent.requirements),
         constraints: list(child.constraints, parent.constraints),
+        torch: child.torch.or(parent.torch),
         deny: list(child.deny, parent.deny),
         environment: table(child.environment, parent.environment),
     }
@@ -82,6 +83,8 @@ fn over_service(own: Service, defaults: Service) -> Service {
         project: if has_lock { own.project } else { defaults.project },
         extras: list(own.extras, defaults.extras),
         groups: list(own.groups, defaults.groups),
+        lock_group: own.lock_group.or(defaults.lock_group),
+        torch: own.torch.or(defaults.torch),
         constraints: list(own.constraints, defaults.constraints),
         wheels: table(own.wheels, defaults.wheels),
         code: list(own.code, defaults.code),

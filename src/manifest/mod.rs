@@ -6,6 +6,7 @@
 
 mod decode;
 mod fields;
+mod indexes;
 mod inherit;
 mod scalar;
 pub mod schema;
@@ -14,10 +15,11 @@ pub mod types;
 mod validate;
 pub mod yaml;
 
+pub use indexes::{Auth, Index, Mirror, Moment, Torch};
 pub use scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
 pub use store::{LayerFormat, LongWheelStore, Repository, WheelStore};
 pub use types::{
-    Base, FileSource, FileSpec, HealthTest, Healthcheck, Index, List, Manifest, Service, Table, WheelSettings,
+    Base, FileSource, FileSpec, HealthTest, Healthcheck, List, Manifest, Service, Table, WheelSettings,
 };
 
 use crate::diag::{Diagnostics, SourceFile};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::indexes::{Index, Mirror, Moment, Torch};
 use super::scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
 use super::store::WheelStore;
 use crate::diag::{Span, Spanned};
@@ -54,8 +55,18 @@ pub struct Manifest {
     pub wheel_store: Option<WheelStore>,
     /// Package indexes besides the default one.
     pub indexes: Option<Vec<Index>>,
+    /// Addresses that are fetched from elsewhere; in no lock and no cache key of a download.
+    pub mirrors: Option<Vec<Mirror>>,
+    /// Id of a secret with certificates to trust besides the system's, for every step that uses the network.
+    pub ca_certificates: Option<Spanned<String>>,
+    /// Packages uploaded later are not looked at.
+    pub exclude_newer: Option<Spanned<Moment>>,
+    /// Which build of PyTorch and its kin every service takes.
+    pub torch: Option<Spanned<Torch>>,
     /// Constraint files that apply to every service.
     pub constraints: Option<List<ProjectPath>>,
+    /// Constraint files for what source distributions are built with.
+    pub build_constraints: Option<List<ProjectPath>>,
     /// Folders of the repository that hold wheels.
     pub find_links: Option<List<ProjectPath>>,
     /// How wheels are divided into layers.
@@ -80,20 +91,6 @@ pub struct LayerSettings {
     pub max: Option<Spanned<u32>>,
 }
 
-/// A package index.
-#[derive(Debug, Clone, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Index {
-    /// Its name in messages and secrets.
-    pub name: Spanned<String>,
-    /// Its simple-API address.
-    pub url: Spanned<String>,
-    /// The only packages that come from here; nothing else does, and they come from nowhere else.
-    pub only: Option<List<String>>,
-    /// Use this index in place of the default one.
-    pub default: Option<Spanned<bool>>,
-}
-
 /// A base image and what is added to it.
 #[derive(Debug, Clone, Default, JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -110,6 +107,8 @@ pub struct Base {
     pub requirements: Option<List<ProjectPath>>,
     /// Constraint files of every service on this base.
     pub constraints: Option<List<ProjectPath>>,
+    /// Which build of PyTorch and its kin services on this base take.
+    pub torch: Option<Spanned<Torch>>,
     /// Packages that no service on this base may have.
     pub deny: Option<List<String>>,
     /// Environment variables.
@@ -131,7 +130,8 @@ pub struct Service {
     pub build_packages: Option<List<String>>,
     /// Requirement files.
     pub requirements: Option<List<ProjectPath>>,
-    /// A lock that says exactly what is installed: pylock.toml, uv.lock, poetry.lock or Pipfile.lock.
+    /// A lock that says exactly what is installed: pylock.toml, uv.lock, poetry.lock or Pipfile.lock. Beside
+    /// requirements, the pylock.toml that is made from them.
     pub lock: Option<Spanned<ProjectPath>>,
     /// Folder of a project: its pyproject.toml, with a lock there or, of a workspace, above.
     pub project: Option<Spanned<ProjectPath>>,
@@ -139,6 +139,10 @@ pub struct Service {
     pub extras: Option<List<String>>,
     /// Dependency groups of the project or the lock. Default: none.
     pub groups: Option<List<String>>,
+    /// Services of one group get equal versions. Default: all services are one group.
+    pub lock_group: Option<Spanned<String>>,
+    /// Which build of PyTorch and its kin this service takes.
+    pub torch: Option<Spanned<Torch>>,
     /// Constraint files.
     pub constraints: Option<List<ProjectPath>>,
     /// Settings of single wheels by package name.
@@ -180,6 +184,9 @@ pub struct WheelSettings {
     pub source: Option<Spanned<bool>>,
     /// System packages for building it.
     pub build_packages: Option<List<String>>,
+    /// Settings of its build backend.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    pub config_settings: Option<Table<Spanned<String>>>,
     /// Environment of its build.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub environment: Option<Table<Spanned<String>>>,

@@ -1,5 +1,7 @@
 //! What a single value cannot tell: references, required keys, combinations.
 
+use super::fields::Cx;
+use super::indexes;
 use super::types::{Base, List, Manifest, Service, items};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned, did_you_mean};
 
@@ -13,6 +15,12 @@ pub(super) fn check(file: &SourceFile, manifest: &Manifest, diagnostics: &mut Di
     check.platforms(manifest);
     check.layers(manifest);
     check.not_yet(manifest);
+    check.locks(manifest);
+    let mut cx = Cx {
+        file: check.file,
+        diagnostics: &mut *check.diagnostics,
+    };
+    indexes::check(&mut cx, manifest);
     for (name, base) in &manifest.bases {
         check.base(name, base);
     }
@@ -90,13 +98,27 @@ impl Check<'_> {
                     .help("remove it for now"),
             );
         };
-        for index in manifest.indexes.iter().flatten() {
-            if let Some(only) = &index.only {
-                later(only.span, "indexes.only");
-            }
-        }
         if let Some(folders) = &manifest.find_links {
             later(folders.span, "find_links");
+        }
+    }
+
+    /// Two services may read one lock; each that makes one needs a file of its own.
+    fn locks(&mut self, manifest: &Manifest) {
+        let made = || {
+            let services = manifest.services.iter();
+            services
+                .filter_map(|(_, service)| service.requirements.is_some().then_some(service.lock.as_ref()?))
+        };
+        for (n, lock) in made().enumerate() {
+            if let Some(first) = made().take(n).find(|other| other.value == lock.value) {
+                self.diagnostics.push(
+                    Diagnostic::error(format!("two services make the lock `{}`", lock.value))
+                        .at(self.file, lock.span)
+                        .related(first.span, "made here, too")
+                        .help("give each a file of its own"),
+                );
+            }
         }
     }
 
@@ -120,17 +142,6 @@ impl Check<'_> {
 
     fn service(&mut self, manifest: &Manifest, name: &Spanned<String>, service: &Service) {
         self.stands_on(manifest, name, service);
-        if let (Some(lock), Some(requirements)) = (&service.lock, &service.requirements) {
-            self.diagnostics.push(
-                Diagnostic::error(format!(
-                    "service `{}` has both a lock and requirements",
-                    name.value
-                ))
-                .at(self.file, lock.span)
-                .related(requirements.span, "requirements given here")
-                .help("keep `lock`, or keep `requirements`"),
-            );
-        }
         if let (Some(project), Some(requirements)) = (&service.project, &service.requirements) {
             self.diagnostics.push(
                 Diagnostic::error(format!(

@@ -5,12 +5,14 @@
 
 mod account;
 mod image;
+mod indexes;
 mod layers_view;
 mod make;
 mod show;
 
 pub use account::{Account, Accounts};
 pub use image::{Health, ImageSettings};
+pub use indexes::{IndexPlan, Indexes};
 pub use layers_view::{layer_list, layer_tree};
 pub use make::{Inputs, code, files, make, stand};
 pub use show::tree;

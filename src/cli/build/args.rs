@@ -25,36 +25,36 @@ Examples:
 /// Builds run side by side on one engine and share its cache; a service that fails does not stop the others. The result
 /// stays in the engine's cache unless --push, --load or --output takes it out. `{service}` in tags, outputs
 /// and caches stands for the service's name.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 #[command(after_long_help = const_str())]
 pub struct BuildArgs {
     /// Services to build, or `base:NAME` for a base; every service when none is named
     #[arg(value_name = "SERVICE")]
-    pub(super) services: Vec<String>,
+    pub(in crate::cli) services: Vec<String>,
 
     #[command(flatten)]
-    pub(super) project: ProjectArgs,
+    pub(in crate::cli) project: ProjectArgs,
 
     /// Name and tag of the image, such as `registry.example/{service}:1.2`
     #[arg(short, long = "tag", value_name = "NAME", help_heading = "Result")]
-    pub(super) tags: Vec<String>,
+    pub(in crate::cli) tags: Vec<String>,
     /// Push the image to its registry
     #[arg(long, help_heading = "Result", requires = "tags")]
-    pub(super) push: bool,
+    pub(in crate::cli) push: bool,
     /// Load the image into Docker
     #[arg(long, help_heading = "Result", requires = "tags")]
-    pub(super) load: bool,
+    pub(in crate::cli) load: bool,
     /// Where the result goes: a directory, or `type=image|registry|oci|docker|local|tar,...`
     ///
     /// `type=image,name=NAME[,push=true]`, `type=registry,name=NAME`, `type=oci,dest=FILE`,
     /// `type=docker[,dest=FILE]` (Docker itself without a file), `type=local,dest=DIR`, `type=tar,dest=FILE`. `-` is
     /// standard output. May be given several times; further attributes go to BuildKit's exporter as they are.
     #[arg(short, long = "output", value_name = "OUTPUT", help_heading = "Result")]
-    pub(super) outputs: Vec<String>,
+    pub(in crate::cli) outputs: Vec<String>,
     /// Write digests and what else the engine answers to a JSON file, by service
     #[arg(long, value_name = "FILE", help_heading = "Result")]
-    pub(super) metadata_file: Option<PathBuf>,
+    pub(in crate::cli) metadata_file: Option<PathBuf>,
 
     /// Platform to build for, such as linux/arm64; several make one image for all
     #[arg(
@@ -63,44 +63,53 @@ pub struct BuildArgs {
         value_delimiter = ',',
         help_heading = "Build"
     )]
-    pub(super) platforms: Vec<String>,
+    pub(in crate::cli) platforms: Vec<String>,
     /// Build argument, such as SOURCE_DATE_EPOCH=0; without a value it is taken from the environment
     #[arg(long = "build-arg", value_name = "NAME[=VALUE]", help_heading = "Build")]
-    pub(super) arguments: Vec<String>,
+    pub(in crate::cli) arguments: Vec<String>,
     /// Label of the image
     #[arg(long = "label", value_name = "NAME=VALUE", help_heading = "Build")]
-    pub(super) labels: Vec<String>,
+    pub(in crate::cli) labels: Vec<String>,
     /// Secret for steps that mount it: `id=ID,src=FILE` or `id=ID,env=NAME`
     #[arg(long = "secret", value_name = "SECRET", help_heading = "Build")]
-    pub(super) secrets: Vec<String>,
+    pub(in crate::cli) secrets: Vec<String>,
+    /// Fetch addresses that begin with FROM from TO instead; no cache key changes
+    #[arg(
+        long = "mirror",
+        env = "WHEELWRIGHT_MIRRORS",
+        value_name = "FROM=TO",
+        value_delimiter = ' ',
+        help_heading = "Build"
+    )]
+    pub(in crate::cli) mirrors: Vec<String>,
     /// ssh agent for steps that mount it: `default`, `ID` or `ID=SOCKET`
     #[arg(long = "ssh", value_name = "AGENT", help_heading = "Build")]
-    pub(super) ssh: Vec<String>,
+    pub(in crate::cli) ssh: Vec<String>,
     /// Network of the build's steps: default, none, or host (with --allow network.host)
     #[arg(long, value_name = "MODE", help_heading = "Build")]
-    pub(super) network: Option<String>,
+    pub(in crate::cli) network: Option<String>,
     /// Name that the build's steps resolve, as HOST=IP
     #[arg(long = "add-host", value_name = "HOST=IP", help_heading = "Build")]
-    pub(super) hosts: Vec<String>,
+    pub(in crate::cli) hosts: Vec<String>,
     /// Allow what the engine does not allow by itself, such as network.host
     #[arg(long = "allow", value_name = "ENTITLEMENT", help_heading = "Build")]
-    pub(super) allow: Vec<String>,
+    pub(in crate::cli) allow: Vec<String>,
 
     /// Cache to take results from: an image reference or `type=registry|local|gha|...,...`
     #[arg(long = "cache-from", value_name = "CACHE", help_heading = "Cache")]
-    pub(super) cache_from: Vec<String>,
+    pub(in crate::cli) cache_from: Vec<String>,
     /// Cache to put results into: `type=registry,ref=...`, `type=local,dest=DIR`, `type=inline`
     #[arg(long = "cache-to", value_name = "CACHE", help_heading = "Cache")]
-    pub(super) cache_to: Vec<String>,
+    pub(in crate::cli) cache_to: Vec<String>,
     /// Run every step, whatever is in the cache
     #[arg(long, help_heading = "Cache")]
-    pub(super) no_cache: bool,
+    pub(in crate::cli) no_cache: bool,
     /// Look base images up in their registry even if the engine has them
     #[arg(long, help_heading = "Cache")]
-    pub(super) pull: bool,
+    pub(in crate::cli) pull: bool,
 
     #[command(flatten)]
-    pub(super) engine: EngineArgs,
+    pub(in crate::cli) engine: EngineArgs,
 
     /// How progress is shown
     #[arg(
@@ -111,13 +120,13 @@ pub struct BuildArgs {
         hide_possible_values = false,
         help_heading = "Run"
     )]
-    pub(super) progress: Progress,
+    pub(in crate::cli) progress: Progress,
     /// Builds that run at a time
     #[arg(short, long, value_name = "N", default_value_t = 4, help_heading = "Run")]
-    pub(super) jobs: usize,
+    pub(in crate::cli) jobs: usize,
     /// Stop the other builds when one fails
     #[arg(long, help_heading = "Run")]
-    pub(super) fail_fast: bool,
+    pub(in crate::cli) fail_fast: bool,
 }
 
 /// Examples and exit codes, as the text after the help.

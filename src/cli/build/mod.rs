@@ -7,6 +7,8 @@ mod request;
 mod services;
 mod tools;
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use self::args::BuildArgs;
@@ -14,6 +16,7 @@ use self::request::Shared;
 use super::Failure;
 use super::interrupt::cancelled_by_signals;
 use crate::bridge::GrpcBridge;
+use crate::client::spec::{Dest, Output};
 use crate::client::{Building, Work, WorkError};
 use crate::report::{Printer, Progress};
 use crate::run::{self, Job};
@@ -64,6 +67,36 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
     if let Some(path) = &args.metadata_file {
         metadata::write(path, &ran)?;
     }
+    Failure::of_run(&ran).map_or(Ok(()), Err)
+}
+
+/// Exports the files of one target into a directory.
+pub(super) async fn export(args: &BuildArgs, target: &str, folder: &Path) -> Result<(), Failure> {
+    let shared = Shared::new(args)?;
+    let cancel = cancelled_by_signals();
+    let engine = tokio::select! {
+        engine = args.engine.connect() => engine?,
+        () = cancel.cancelled() => return Err(Failure::Interrupted),
+    };
+    let output = Output {
+        exporter: "local".to_owned(),
+        attributes: BTreeMap::new(),
+        dest: Some(Dest::Directory(folder.to_owned())),
+    };
+    let (request, options) = shared.request(args, target, vec![output]);
+    let (tools, origin) = (Shared::tools(), shared.origin());
+    let job = Job {
+        service: target.split(':').next().unwrap_or(target).into(),
+        request,
+        files: Vec::new(),
+        work: Box::new(move |building| work(building, options, tools, origin)),
+    };
+    let options = run::Options {
+        jobs: 1,
+        fail_fast: true,
+    };
+    let ran = run::run(&engine, vec![job], options, args.progress.reporter(), &cancel).await;
+    engine.close().await;
     Failure::of_run(&ran).map_or(Ok(()), Err)
 }
 

@@ -153,6 +153,9 @@ fn options(args: &BuildArgs, manifest: &Path) -> Result<Opts, Failure> {
             set(&format!("build-arg:{name}"), value);
         }
     }
+    if !args.mirrors.is_empty() {
+        set("build-arg:WHEELWRIGHT_MIRRORS", args.mirrors.join(" "));
+    }
     for label in &args.labels {
         let (name, value) = label.split_once('=').unwrap_or((label, ""));
         if name.is_empty() {

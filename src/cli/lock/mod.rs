@@ -1,0 +1,37 @@
+//! `wheelwright lock`: resolves services together, in the build, and writes one lock a service.
+
+mod args;
+mod changes;
+mod state;
+mod write;
+
+pub use self::args::LockArgs;
+use self::state::State;
+use super::build::export;
+use super::{Failure, diag};
+use crate::report::Printer;
+
+/// Locks, or with `--check` only looks.
+pub(super) async fn run(args: &LockArgs) -> Result<(), Failure> {
+    let printer = Printer::new();
+    let opened = args.project.open()?;
+    if opened.warnings.iter().next().is_some() {
+        printer.note(&diag::render_all(&opened.warnings, true));
+    }
+    let state = State::read(args, &opened)?;
+    let stale = state.stale(&opened);
+    if args.check && !stale.is_empty() {
+        return Err(Failure::Stale(diag::render_all(&stale, true)));
+    }
+    if stale.is_empty() && args.upgrade.is_empty() {
+        printer.note(&format!("{} up to date", state.count()));
+        return Ok(());
+    }
+    let folder = tempfile::tempdir().map_err(|error| Failure::Local(error.to_string()))?;
+    export(&args.build(), &state.target(), folder.path()).await?;
+    let written = write::all(folder.path(), &args.project.context)?;
+    for line in changes::told(&state, &written) {
+        printer.note(&line);
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The locks as they are on disk, and what is wrong with them; no engine is needed to see it.
+
+use std::collections::BTreeMap;
+
+use super::LockArgs;
+use crate::cli::Failure;
+use crate::cli::project::Opened;
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::frontend::{self, Made, lock_group};
+use crate::manifest::types::items;
+
+/// The services that are asked for, with what their locks are made from.
+pub(super) struct State {
+    pub(super) services: Vec<Lockable>,
+    python: String,
+    platforms: Vec<String>,
+    named: bool,
+}
+
+/// One service.
+pub(super) struct Lockable {
+    pub(super) name: String,
+    pub(super) made: Made,
+    group: String,
+}
+
+impl State {
+    /// Reads the files of the services asked for.
+    pub(super) fn read(args: &LockArgs, opened: &Opened) -> Result<Self, Failure> {
+        let manifest = &opened.manifest;
+        let mut services = Vec::new();
+        let mut mistakes = Diagnostics::default();
+        for (name, service) in &manifest.services {
+            if !args.services.is_empty() && !args.services.contains(&name.value) {
+                continue;
+            }
+            match args.project.gather(opened, (name, service)) {
+                Ok((project, _)) => services.extend(project.made.map(|made| Lockable {
+                    name: name.value.clone(),
+                    made,
+                    group: lock_group(manifest, service),
+                })),
+                Err(frontend::Failure::Mistakes(found)) => mistakes.extend(found),
+                Err(other) => return Err(other.into()),
+            }
+        }
+        for name in &args.services {
+            let known = || manifest.services.iter().map(|(name, _)| name.value.as_str());
+            if !known().any(|known| known == name) {
+                mistakes.push(
+                    Diagnostic::error(format!(
+                        "there is no service `{name}` in `{}`",
+                        opened.file.name()
+                    ))
+                    .maybe_help(did_you_mean(name, known()))
+                    .help(format!("known: {}", known().collect::<Vec<_>>().join(", "))),
+                );
+            }
+        }
+        if services.is_empty() && mistakes.is_empty() {
+            mistakes.push(
+                Diagnostic::error("there is nothing to lock").help(
+                    "locks are made for services with `requirements`; a `lock` alone is taken as it is",
+                ),
+            );
+        }
+        let (services, _) = mistakes
+            .unique()
+            .finish(Some(services))
+            .map_err(frontend::Failure::from)?;
+        let python = manifest.python.as_ref();
+        let platforms = items(manifest.platforms.as_ref())
+            .iter()
+            .map(|platform| platform.value.clone());
+        Ok(Self {
+            services,
+            python: python.map_or_else(String::new, |python| python.value.to_string()),
+            platforms: if args.platforms.is_empty() {
+                platforms.collect()
+            } else {
+                args.platforms.clone()
+            },
+            named: !args.services.is_empty(),
+        })
+    }
+
+    /// How many locks there are to speak of.
+    pub(super) fn count(&self) -> String {
+        match self.services.len() {
+            1 => "1 lock is".to_owned(),
+            n => format!("{n} locks are"),
+        }
+    }
+
+    /// The build target that makes them.
+    pub(super) fn target(&self) -> String {
+        let names = self
+            .services
+            .iter()
+            .map(|service| service.name.as_str())
+            .collect::<Vec<_>>();
+        format!("lock:{}", names.join(","))
+    }
+
+    /// Locks that are missing, that do not fit what they are made from, or that do not agree.
+    pub(super) fn stale(&self, opened: &Opened) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        for Lockable { name, made, .. } in &self.services {
+            if made.text.is_none() {
+                found.push(
+                    Diagnostic::error(format!(
+                        "service `{name}` has no lock: `{}` is not there",
+                        made.path
+                    ))
+                    .at(&opened.file, made.at)
+                    .help(format!("`wheelwright lock {name}` makes it")),
+                );
+            } else if made.is_foreign() {
+                found.push(
+                    Diagnostic::error(format!("`{}` does not say what it was made from", made.path))
+                        .at(&opened.file, made.at)
+                        .help("something else wrote it, or a merge broke it")
+                        .help(format!("`wheelwright lock {name}` makes it anew")),
+                );
+            }
+            found.extend(
+                made.check(&opened.file, name, &self.python, &self.platforms)
+                    .into_iter()
+                    .collect(),
+            );
+        }
+        found.extend(self.disagreeing(opened));
+        found
+    }
+
+    /// Packages that services of one group have in different versions.
+    fn disagreeing(&self, opened: &Opened) -> Diagnostics {
+        let mut versions: BTreeMap<_, BTreeMap<String, Vec<&Lockable>>> = BTreeMap::new();
+        for service in &self.services {
+            for (name, version) in service.made.versions() {
+                let by_version = versions.entry((service.group.as_str(), name)).or_default();
+                by_version.entry(version).or_default().push(service);
+            }
+        }
+        let differing = versions
+            .into_iter()
+            .filter(|(_, by_version)| by_version.len() > 1);
+        let mistakes = differing.map(|((_, package), by_version)| {
+            let each = by_version.iter().map(|(version, services)| {
+                let names = services
+                    .iter()
+                    .map(|service| service.name.as_str())
+                    .collect::<Vec<_>>();
+                format!("{version} in {}", names.join(", "))
+            });
+            let message = format!(
+                "locks have different versions of `{package}`: {}",
+                each.collect::<Vec<_>>().join("; ")
+            );
+            let at = by_version
+                .values()
+                .flatten()
+                .next()
+                .map_or_else(Default::default, |service| service.made.at);
+            Diagnostic::error(message)
+                .at(&opened.file, at)
+                .help("`wheelwright lock` gives them one version")
+        });
+        // Two platforms of one service may differ; that is no disagreement between services.
+        if self.services.len() > 1 {
+            mistakes.collect()
+        } else {
+            Diagnostics::default()
+        }
+    }
+
+    /// Whether services were named.
+    pub(super) fn is_part(&self) -> bool {
+        self.named
+    }
+}

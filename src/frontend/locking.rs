@@ -1,0 +1,387 @@
+//! The target `lock`: the locks of services, made in the build, as files to be exported.
+//!
+//! `lock` means every service that has requirements, `lock:NAME,NAME` these. Services of one lock group on one kind of
+//! Python are resolved together, so that they get equal versions; each then gets a lock of what it asks for. What is
+//! locked is kept where nothing speaks against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use buildkit_llb::{FileOp, Platform, State};
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+
+use super::build::{Build, Ground, tools};
+use super::conflict::{self, Report};
+use super::target::{Target, platforms};
+use super::{Failure, Made, Options, Project, Request, load, made};
+use crate::bridge::{Bridge, Outcome, Refs};
+use crate::diag::{Diagnostic, SourceFile, did_you_mean};
+use crate::lower::{self, Asked, EPOCH, ResolveInputs};
+use crate::manifest::{ProjectPath, Service};
+use crate::python::lock_text::{Resolved, lock_text};
+use crate::python::{PackageName, Stamp, pylock};
+
+const TARGET: &str = "lock";
+/// Which packages may change: `*` for all, or names.
+const UPGRADE: &str = "WHEELWRIGHT_UPGRADE";
+/// Another value asks the indexes again.
+const REFRESH: &str = "WHEELWRIGHT_REFRESH";
+
+/// Whether a target asks for locks.
+pub(super) fn is_asked(target: &str) -> bool {
+    target == TARGET || target.starts_with("lock:")
+}
+
+/// A service that has a lock made for it.
+struct Lockable {
+    name: String,
+    service: Service,
+    project: Project,
+    made: Made,
+    /// By platform, in order.
+    grounds: Vec<Ground>,
+}
+
+/// Makes the locks that the target names.
+pub(super) async fn lock(
+    bridge: &dyn Bridge,
+    request: &Request,
+    options: &Options,
+) -> Result<Outcome, Failure> {
+    let (engine, loaded) = futures_util::try_join!(
+        async { Ok(bridge.ping().await?) },
+        load::manifest(bridge, request, options),
+    )?;
+    let platforms = platforms(&engine, &loaded.manifest, options)?;
+    let tools = tools(request)?;
+    let services = loaded.manifest.services.iter().map(|(name, service)| {
+        let target = Target {
+            name: name.value.clone(),
+            service: service.clone(),
+            at: name.span,
+            base_only: false,
+        };
+        let (engine, loaded, tools, platforms) = (&engine, &loaded, tools.clone(), &platforms);
+        async move {
+            let build = Build {
+                bridge,
+                request,
+                options,
+                engine,
+                loaded,
+                target: &target,
+                tools,
+                notes: std::sync::Mutex::default(),
+            };
+            lockable(&build, platforms).await
+        }
+    });
+    let services = try_join_all(services)
+        .await?
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
+    let asked = asked(&loaded, options, &services)?;
+    let locking = Locking {
+        bridge,
+        options,
+        loaded: &loaded,
+        platforms: &platforms,
+        upgrade: upgrade(options, &services)?,
+    };
+    let groups = locking.groups(&services, &asked);
+    let locks = try_join_all(groups.iter().map(|group| locking.group(group))).await?;
+    let files = locks
+        .into_iter()
+        .flatten()
+        .filter(|(name, ..)| asked.contains(name));
+    let tree = files.fold(
+        FileOp::on(State::scratch()).timestamp(EPOCH * 1_000_000_000),
+        |op, (_, path, text)| {
+            let op = match path.parent().as_str() {
+                "." => op,
+                folder => op.mkdir(format!("/{folder}"), 0o755, true, None),
+            };
+            op.mkfile(format!("/{path}"), 0o644, text.into_bytes(), None)
+        },
+    );
+    let tree = lower::marshal(&tree.name("[internal] write locks").build());
+    Ok(Outcome {
+        refs: Refs::One(bridge.solve(tree.into_pb(), &[]).await?),
+        metadata: BTreeMap::new(),
+    })
+}
+
+/// A service's files and grounds; none when nothing is to be locked.
+async fn lockable(build: &Build<'_>, platforms: &[Platform]) -> Result<Option<Lockable>, Failure> {
+    let Target { name, service, .. } = build.target;
+    let project = build.loaded.project((name, service)).await?.0;
+    let Some(made) = project.made.clone() else {
+        return Ok(None);
+    };
+    Ok(Some(Lockable {
+        name: name.clone(),
+        service: service.clone(),
+        project,
+        made,
+        grounds: try_join_all(platforms.iter().map(|platform| build.ground(platform))).await?,
+    }))
+}
+
+/// The names of the services whose locks are asked for.
+fn asked(
+    loaded: &load::Loaded<'_>,
+    options: &Options,
+    services: &[Lockable],
+) -> Result<BTreeSet<String>, Failure> {
+    let target = options.target.as_deref().unwrap_or(TARGET);
+    let Some(names) = target.strip_prefix("lock:") else {
+        return Ok(services.iter().map(|service| service.name.clone()).collect());
+    };
+    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let known = |name: &&str| services.iter().any(|service| service.name == **name);
+    if let Some(name) = names.clone().find(|name| !known(name)) {
+        let listed = services.iter().map(|service| service.name.as_str());
+        let wrong = match loaded.manifest.services.iter().find(|(key, _)| key.value == name) {
+            Some((key, _)) => Diagnostic::error(format!("service `{name}` has no requirements to lock"))
+                .at(&loaded.file, key.span)
+                .help("a lock is made from `requirements`; a `lock` alone is taken as it is"),
+            None => Diagnostic::error(format!(
+                "there is no service `{name}` in `{}`",
+                loaded.file.name()
+            ))
+            .maybe_help(did_you_mean(name, listed.clone())),
+        };
+        return Err(wrong
+            .help(format!("known: {}", listed.collect::<Vec<_>>().join(", ")))
+            .into());
+    }
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// Which locked packages may change.
+enum Upgrade {
+    All,
+    These(BTreeSet<PackageName>),
+}
+
+fn upgrade(options: &Options, services: &[Lockable]) -> Result<Upgrade, Failure> {
+    let words = options.build_arg(UPGRADE).unwrap_or_default();
+    let words = words
+        .split([',', ' '])
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>();
+    if words.contains(&"*") {
+        return Ok(Upgrade::All);
+    }
+    let locked = services
+        .iter()
+        .flat_map(|service| service.made.versions())
+        .map(|(name, _)| name);
+    let locked = locked.collect::<BTreeSet<_>>();
+    let names = words.into_iter().map(|word| {
+        let name = word.parse::<PackageName>().map_err(Diagnostic::error)?;
+        if locked.contains(&name) {
+            return Ok(name);
+        }
+        Err(
+            Diagnostic::error(format!("`{name}` is in no lock, so it cannot be upgraded"))
+                .maybe_help(did_you_mean(
+                    name.as_str(),
+                    locked.iter().map(PackageName::as_str),
+                ))
+                .help("services come before the option: `wheelwright lock SERVICE --upgrade`"),
+        )
+    });
+    Ok(Upgrade::These(names.collect::<Result<_, Diagnostic>>()?))
+}
+
+struct Locking<'a> {
+    bridge: &'a dyn Bridge,
+    options: &'a Options,
+    loaded: &'a load::Loaded<'a>,
+    platforms: &'a [Platform],
+    upgrade: Upgrade,
+}
+
+/// A file name and its text, by service.
+type Lock = (String, ProjectPath, String);
+
+impl Locking<'_> {
+    /// Services that are resolved together; groups without an asked service are left out.
+    fn groups<'s>(&self, services: &'s [Lockable], asked: &BTreeSet<String>) -> Vec<Vec<&'s Lockable>> {
+        let mut groups: BTreeMap<_, Vec<&Lockable>> = BTreeMap::new();
+        for service in services {
+            let group = service
+                .service
+                .lock_group
+                .as_ref()
+                .map(|group| group.value.clone());
+            let torch = made::torch(&self.loaded.manifest, &service.service);
+            let pythons = service.grounds.iter().map(|ground| {
+                let interpreter = &ground.interpreter;
+                format!("{} {}", interpreter.minor, interpreter.libc)
+            });
+            let key = (group, torch, pythons.collect::<Vec<_>>());
+            groups.entry(key).or_default().push(service);
+        }
+        groups
+            .into_values()
+            .filter(|group| group.iter().any(|service| asked.contains(&service.name)))
+            .collect()
+    }
+
+    /// The locks of a group: its platforms one after the other, so that one version serves all where it can.
+    async fn group(&self, group: &[&Lockable]) -> Result<Vec<Lock>, Failure> {
+        let mut kept = self.kept(group);
+        let mut resolved = vec![Vec::new(); group.len()];
+        for n in 0..self.platforms.len() {
+            for (service, found) in self.resolve(group, n, &kept).await?.into_iter().enumerate() {
+                for (name, version) in versions(&found) {
+                    kept.entry(name).or_insert(version);
+                }
+                resolved[service].push(found);
+            }
+        }
+        Ok(group
+            .iter()
+            .zip(resolved)
+            .map(|(service, resolved)| self.text(service, &resolved))
+            .collect())
+    }
+
+    /// What is locked and is to stay.
+    fn kept(&self, group: &[&Lockable]) -> BTreeMap<PackageName, String> {
+        let Upgrade::These(names) = &self.upgrade else {
+            return BTreeMap::new();
+        };
+        let locked = group.iter().rev().flat_map(|service| service.made.versions());
+        locked.filter(|(name, _)| !names.contains(name)).collect()
+    }
+
+    /// What each service of a group gets on a platform.
+    async fn resolve(
+        &self,
+        group: &[&Lockable],
+        n: usize,
+        kept: &BTreeMap<PackageName, String>,
+    ) -> Result<Vec<Resolved>, Failure> {
+        let first = group[0];
+        let ground = &first.grounds[n];
+        let manifest = &self.loaded.manifest;
+        let files = group
+            .iter()
+            .flat_map(|service| service.project.files.iter().cloned());
+        let files = files.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+        let names = group
+            .iter()
+            .map(|service| service.name.as_str())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let asked = group.iter().map(|service| Asked {
+            name: &service.name,
+            requirements: &service.project.requirements,
+            constraints: &service.project.constraints,
+        });
+        let inputs = ResolveInputs {
+            label: &names,
+            root: ground.root.clone(),
+            interpreter: &ground.interpreter,
+            services: asked.collect(),
+            torch: made::torch(manifest, &first.service),
+            exclude_newer: made::exclude_newer(manifest),
+            build_constraints: &made::build_constraints(manifest),
+            preferences: kept.iter().fold(String::new(), |text, (name, version)| {
+                text + &format!("{name}=={version}\n")
+            }),
+            report: true,
+            refresh: self.options.build_arg(REFRESH).unwrap_or_default(),
+            files: lower::narrowed(&self.loaded.context, "requirements", &files),
+            at: first.project.at,
+        };
+        let definition = lower::marshal(&lower::resolve(&inputs, &ground.cx));
+        let result = self
+            .bridge
+            .solve(definition.into_pb(), &self.options.cache_imports)
+            .await?;
+        let report = self.bridge.read_file(&result, lower::REPORT_FILE).await?;
+        let report: Report = parse(&report)?;
+        if report.failed.is_some() {
+            let services = group
+                .iter()
+                .map(|service| (service.name.as_str(), &service.project));
+            let services = services.collect::<Vec<_>>();
+            let files = self.files(&files).await?;
+            return Err(conflict::explain(&self.loaded.file, &services, &files, &report).into());
+        }
+        let read = (0..group.len()).map(|service| {
+            let (result, ground) = (&result, ground);
+            async move {
+                let bytes = self
+                    .bridge
+                    .read_file(result, &lower::lock_file(service, group.len()))
+                    .await?;
+                let text = String::from_utf8_lossy(&bytes);
+                let mut resolved =
+                    Resolved::parse(&ground.interpreter.machine, &text).map_err(Failure::Internal)?;
+                resolved.edit_urls(|url| ground.cx.indexes.canonical(url));
+                Ok::<_, Failure>(resolved)
+            }
+        });
+        try_join_all(read).await
+    }
+
+    async fn files(&self, paths: &[ProjectPath]) -> Result<Vec<SourceFile>, Failure> {
+        let files = self.loaded.read(paths.to_vec()).await?;
+        let there = files
+            .into_iter()
+            .filter_map(|(path, text)| Some(SourceFile::new(path.as_str(), text?)));
+        Ok(there.collect())
+    }
+
+    /// A service's lock; the one that is there, to the byte, when it says the same.
+    fn text(&self, service: &Lockable, resolved: &[Resolved]) -> Lock {
+        let stamp = Stamp {
+            python: service
+                .grounds
+                .first()
+                .map_or_else(String::new, |ground| ground.interpreter.minor.to_string()),
+            platforms: self.platforms.iter().map(ToString::to_string).collect(),
+            ..service.made.now.clone()
+        };
+        let text = lock_text(resolved, &stamp);
+        let path = service.made.path.clone();
+        if let Some(old) = &service.made.text
+            && Stamp::of(old.text()).is_some_and(|old| old == stamp)
+            && same_versions(old, &SourceFile::new(path.as_str(), text.as_str()))
+        {
+            return (service.name.clone(), path, old.text().to_owned());
+        }
+        (service.name.clone(), path, text)
+    }
+}
+
+fn versions(resolved: &Resolved) -> impl Iterator<Item = (PackageName, String)> {
+    resolved.packages.iter().filter_map(|package| {
+        let word = |key: &str| package.get(key)?.as_str();
+        Some((word("name")?.parse().ok()?, word("version")?.to_owned()))
+    })
+}
+
+/// Whether two locks hold the same packages in the same versions for the same machines.
+fn same_versions(old: &SourceFile, new: &SourceFile) -> bool {
+    let listed = |file: &SourceFile| {
+        let lock = pylock::parse(file).ok()?;
+        let packages = lock.packages.into_iter().map(|package| {
+            let marker = package.marker.map(|marker| marker.get_ref().clone());
+            (package.name.get_ref().clone(), package.version, marker)
+        });
+        Some(packages.collect::<BTreeSet<_>>())
+    };
+    listed(old).is_some() && listed(old) == listed(new)
+}
+
+fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Failure::Internal(format!("the resolver's report cannot be read: {error}")))
+}

@@ -1,0 +1,247 @@
+"""Resolves requirement files with uv, as a job file says.
+
+One service alone, or several together: first the union of all they ask for, then each with that result as its
+constraints, so that they get equal versions. Packages that belong to one index (`only`) are asked for from there
+and from nowhere else: uv pins an index to what is asked for directly, so those that turn out to be needed are
+asked for directly, until what is needed and what is asked for are the same.
+
+Writes the lock to /out, or those of several services to folders of their own there, and, where the job wants a
+report, `report.json` with what went wrong.
+"""
+import base64
+import json
+import netrc
+import os
+import re
+import subprocess
+import sys
+import urllib.parse
+
+OUT = "/out"
+TEMPORARY = "/tmp"
+PINS = "packages-with-an-index"
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        job = json.load(file)
+    resolver = Resolver(job)
+    services = job["services"]
+    report = {"failed": None, "alone": {}}
+    try:
+        alone = len(services) == 1
+        pins = resolver.together(services) if job["preferences"] or not alone else None
+        for number, service in enumerate(services):
+            resolver.lock(service, pins, OUT if alone else f"{OUT}/{number}")
+    except Unsolved as unsolved:
+        if not job["report"]:
+            sys.stderr.write(str(unsolved))
+            sys.exit(unsolved.code)
+        report["failed"] = str(unsolved)
+        report["alone"] = {service["name"]: resolver.alone(service) for service in services}
+    if job["report"]:
+        with open(f"{OUT}/report.json", "w", encoding="utf-8") as file:
+            json.dump(report, file, sort_keys=True)
+
+
+class Unsolved(Exception):
+    """uv found no solution, or failed."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+class Resolver:
+    """uv with the job's options."""
+
+    def __init__(self, job):
+        self.job = job
+        self.options = job["options"]
+        self.preferences = job["preferences"]
+        self.indexes = job["indexes"]
+        self.index_of = {name: index for index in self.indexes for name in index["only"]}
+        self.environment = dict(os.environ, **credentials(self.indexes))
+
+    def together(self, services):
+        """The versions that suit all services, as a constraint file."""
+        requirements = unique(path for service in services for path in service["requirements"])
+        constraints = unique(path for service in services for path in service["constraints"])
+        text, _ = self.solve(requirements, constraints)
+        return write("together.txt", "".join(entry.line + "\n" for entry in entries(text)))
+
+    def lock(self, service, pins, folder):
+        """Writes a service's lock."""
+        os.makedirs(folder, exist_ok=True)
+        constraints = service["constraints"] + ([pins] if pins else [])
+        asked = self.solve(service["requirements"], constraints)[1] if self.index_of else set()
+        self.uv(service["requirements"], constraints, asked, ["--format", "pylock.toml", "--output-file", f"{folder}/pylock.toml"])
+
+    def alone(self, service):
+        """What a service gets when nobody else is asked."""
+        try:
+            return {"text": self.solve(service["requirements"], service["constraints"])[0]}
+        except Unsolved as unsolved:
+            return {"error": str(unsolved)}
+
+    def solve(self, requirements, constraints):
+        """The versions with who asks for them, and which packages had to be asked for directly."""
+        if not self.index_of:
+            return self.versions(requirements, constraints, set()), set()
+        asked = self.needed_at_a_guess(requirements, constraints)
+        for _ in range(8):
+            text = self.versions(requirements, constraints, asked)
+            found = entries(text)
+            needed = {entry.name for entry in found if entry.name in self.index_of and entry.needed()}
+            if needed == asked:
+                self.verify(found)
+                return text, asked
+            asked = needed
+        raise Unsolved(1, "the packages that belong to one index change with where they come from\n")
+
+    def needed_at_a_guess(self, requirements, constraints):
+        try:
+            text = self.uv(requirements, constraints, None, self.annotated(None))
+        except Unsolved:
+            return set(self.index_of)
+        return {entry.name for entry in entries(text) if entry.name in self.index_of}
+
+    def verify(self, found):
+        """No package comes from where it may not."""
+        for entry in found:
+            index = self.index_of.get(entry.name)
+            others = [other["url"] for other in self.indexes if other["only"] and other is not index]
+            if entry.index is None:
+                continue
+            if (index and entry.index != index["url"]) or entry.index in others:
+                raise Unsolved(1, f"`{entry.name}` came from {entry.index}, which is not where it belongs\n")
+
+    def versions(self, requirements, constraints, asked):
+        return self.uv(requirements, constraints, asked, self.annotated(self.preferences))
+
+    def annotated(self, preferences):
+        options = ["--annotation-style", "split", "--emit-index-annotation"]
+        if preferences:
+            options += ["--output-file", write("versions.txt", preferences)]
+        return options
+
+    def uv(self, requirements, constraints, asked, options):
+        """Runs uv. `asked`: packages asked for from their own index; None tries all indexes for everything."""
+        command = [self.job["uv"], "pip", "compile", *self.options, *options]
+        for index in self.indexes:
+            if asked is None or not index["only"]:
+                command += ["--default-index" if index["default"] else "--index", f"{index['name']}={index['url']}"]
+        for path in constraints:
+            command += ["--constraint", path]
+        command.append("--")
+        if asked:
+            command.append(self.project(asked))
+        done = subprocess.run(command + requirements, env=self.environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Unsolved(done.returncode, done.stderr.replace(PINS, "`indexes.only` of the manifest"))
+        sys.stderr.write(done.stderr)
+        return done.stdout
+
+    def project(self, asked):
+        """A project that asks for packages from their index: requirement files cannot say that."""
+        names = sorted(asked)
+        lines = ["[project]", f'name = "{PINS}"', 'version = "0"', f"dependencies = {json.dumps(names)}", "[tool.uv.sources]"]
+        lines += [f"{json.dumps(name)} = {{ index = {json.dumps(self.index_of[name]['name'])} }}" for name in names]
+        for index in self.indexes:
+            if index["only"]:
+                lines += ["[[tool.uv.index]]", f"name = {json.dumps(index['name'])}", f"url = {json.dumps(index['url'])}", "explicit = true"]
+        os.makedirs(f"{TEMPORARY}/{PINS}", exist_ok=True)
+        return write(f"{PINS}/pyproject.toml", "\n".join(lines) + "\n")
+
+
+class Entry:
+    """One package of uv's annotated output."""
+
+    def __init__(self, line):
+        self.line = line
+        self.name = re.match(r"[A-Za-z0-9._-]+", line).group().lower()
+        self.via = []
+        self.index = None
+
+    def needed(self):
+        return any(not via.startswith(PINS) for via in self.via)
+
+
+def entries(text):
+    found = []
+    for line in text.splitlines():
+        note = line.strip()
+        if line and not line[0].isspace() and line[0] not in "#-":
+            found.append(Entry(line))
+        elif note.startswith("# from "):
+            found[-1].index = note[len("# from "):]
+        elif note.startswith("#") and found:
+            via = note.lstrip("# ")
+            via = via[len("via"):].strip() if via == "via" or via.startswith("via ") else via
+            found[-1].via += [via] if via else []
+    return found
+
+
+def credentials(indexes):
+    """User and password of each index, from its secret, in the variables that uv reads."""
+    found = {}
+    for index in indexes:
+        if index["auth"]:
+            user, password = login(index)
+            name = re.sub(r"[^A-Za-z0-9]", "_", index["name"]).upper()
+            found[f"UV_INDEX_{name}_USERNAME"] = user
+            found[f"UV_INDEX_{name}_PASSWORD"] = password
+    return found
+
+
+def login(index):
+    """The login that an index's secret holds. What is wrong with it is said without it."""
+    auth, host = index["auth"], urllib.parse.urlsplit(index["url"]).hostname
+    with open(auth["file"], encoding="utf-8") as file:
+        text = file.read().strip()
+    try:
+        if auth["kind"] == "netrc":
+            return from_netrc(auth["file"], host)
+        if auth["kind"] == "docker_config":
+            return from_docker_config(json.loads(text), index["url"], host)
+        if auth["kind"] == "header":
+            return basic(text)
+        if auth["username"]:
+            return auth["username"], text
+        user, colon, password = text.partition(":")
+        return (user, password) if colon else ("__token__", text)
+    except (ValueError, KeyError, TypeError, netrc.NetrcParseError):
+        sys.exit(f"the secret of the index `{index['name']}` holds no login for {host} ({auth['kind']})")
+
+
+def from_netrc(path, host):
+    user, _, password = netrc.netrc(path).authenticators(host)
+    return user, password
+
+
+def from_docker_config(config, url, host):
+    auths = config["auths"]
+    return basic("Basic " + (auths.get(url) or auths.get(f"https://{host}") or auths[host])["auth"])
+
+
+def basic(header):
+    scheme, value = header.split(None, 1)
+    if scheme.lower() != "basic":
+        raise ValueError(scheme)
+    user, _, password = base64.b64decode(value).decode().partition(":")
+    return user, password
+
+
+def unique(items):
+    return list(dict.fromkeys(items))
+
+
+def write(name, text):
+    path = f"{TEMPORARY}/{name}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+if __name__ == "__main__":
+    main()

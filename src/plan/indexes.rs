@@ -1,0 +1,119 @@
+//! Where packages are looked for and fetched from, from the manifest and what the build was told.
+
+use serde::Serialize;
+
+use crate::manifest::types::items;
+use crate::manifest::{Auth, Manifest};
+use crate::python::PackageName;
+
+/// Indexes, mirrors and whom to trust.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Indexes {
+    /// Indexes in the order they are asked.
+    pub list: Vec<IndexPlan>,
+    /// What addresses begin with, and what they begin with instead; the first that fits counts.
+    pub mirrors: Vec<(String, String)>,
+    /// Id of the secret with certificates to trust besides the system's.
+    pub ca_certificates: Option<String>,
+}
+
+/// One index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IndexPlan {
+    /// Its name.
+    pub name: String,
+    /// Where it is asked.
+    pub url: String,
+    /// In place of the default one.
+    pub default: bool,
+    /// The packages that belong to it, when it is for these only.
+    pub only: Vec<PackageName>,
+    /// Who may read it.
+    #[serde(skip)]
+    pub auth: Option<Auth>,
+}
+
+impl Indexes {
+    /// What a manifest says; `mirrors` of the build come before its own.
+    pub fn of(manifest: &Manifest, mirrors: Vec<(String, String)>) -> Self {
+        let own = manifest.mirrors.iter().flatten();
+        let own = own.map(|mirror| (mirror.from.value.clone(), mirror.to.value.clone()));
+        let list = manifest.indexes.iter().flatten().map(|index| IndexPlan {
+            name: index.name.value.clone(),
+            url: index.url.value.clone(),
+            default: index.default.as_ref().is_some_and(|default| default.value),
+            only: items(index.only.as_ref())
+                .iter()
+                .filter_map(|name| name.parse().ok())
+                .collect(),
+            auth: index.auth.clone(),
+        });
+        Self {
+            list: list.collect(),
+            mirrors: mirrors.into_iter().chain(own).collect(),
+            ca_certificates: manifest.ca_certificates.as_ref().map(|id| id.value.clone()),
+        }
+    }
+
+    /// Where an address is fetched from.
+    pub fn mirrored(&self, url: &str) -> String {
+        let found = self
+            .mirrors
+            .iter()
+            .find_map(|(from, to)| Some((to, url.strip_prefix(from.as_str())?)));
+        found.map_or_else(|| url.to_owned(), |(to, rest)| format!("{to}{rest}"))
+    }
+
+    /// The address that stands in locks for one that a mirror gave.
+    pub fn canonical(&self, url: &str) -> Option<String> {
+        let found = self
+            .mirrors
+            .iter()
+            .find_map(|(from, to)| Some((from, url.strip_prefix(to.as_str())?)));
+        found.map(|(from, rest)| format!("{from}{rest}"))
+    }
+
+    /// Each index in a line, as locks record them.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.list.iter().map(|index| {
+            let default = if index.default { " (default)" } else { "" };
+            let only = index
+                .only
+                .iter()
+                .map(PackageName::as_str)
+                .collect::<Vec<_>>()
+                .join(" ");
+            let only = if only.is_empty() {
+                only
+            } else {
+                format!(" for {only}")
+            };
+            format!("{} {}{default}{only}", index.name, index.url)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_go_both_ways() {
+        let indexes = Indexes {
+            mirrors: vec![(
+                "https://files.example/".to_owned(),
+                "http://mirror.example/f/".to_owned(),
+            )],
+            ..Indexes::default()
+        };
+        let url = "https://files.example/a/x.whl";
+        let mirrored = indexes.mirrored(url);
+        assert_eq!(mirrored, "http://mirror.example/f/a/x.whl");
+        assert_eq!(indexes.canonical(&mirrored).as_deref(), Some(url));
+        assert_eq!(indexes.canonical(url), None);
+        assert_eq!(
+            indexes.mirrored("https://other.example/"),
+            "https://other.example/"
+        );
+    }
+}
