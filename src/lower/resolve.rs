@@ -184,6 +184,11 @@ fn options(inputs: &ResolveInputs<'_>, cx: &Context) -> Vec<String> {
     if let Some(moment) = &inputs.exclude_newer {
         option("--exclude-newer", moment);
     }
+    // Build code could read the secrets that are mounted here.
+    if cx.indexes.list.iter().any(|index| index.auth.is_some()) {
+        options.push("--no-build".to_owned());
+    }
+    let mut option = |name: &str, value: &str| options.extend([name.to_owned(), value.to_owned()]);
     for file in inputs.build_constraints {
         option("--build-constraints", file.as_str());
     }
