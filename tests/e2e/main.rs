@@ -9,6 +9,7 @@ mod connections;
 mod doors;
 mod engine;
 mod mistakes;
+mod older;
 mod private;
 mod project;
 mod trees;
