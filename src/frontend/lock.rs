@@ -1,6 +1,7 @@
 //! A service's packages: from its lock, or from what the resolve stage makes of its requirements.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use buildkit_llb::State;
 
@@ -37,7 +38,13 @@ pub(crate) fn picks(
     };
     let packages = if lock.name().rsplit('/').next() == Some("uv.lock") {
         let environment = interpreter.markers().map_err(Diagnostic::error)?;
-        uv_lock::locked(lock, &uv_lock::parse(lock)?, selection, anchor, &environment)?
+        Arc::new(uv_lock::locked(
+            lock,
+            &uv_lock::parse(lock)?,
+            selection,
+            anchor,
+            &environment,
+        )?)
     } else {
         pylock::parse(lock)?
     };

@@ -1,5 +1,8 @@
 //! `pylock.toml` (PEP 751): every package with its files, sizes and digests. The lock format of Wheelwright.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -108,7 +111,8 @@ impl File {
         match (&self.name, &self.url, &self.path) {
             (Some(name), _, _) => name,
             (None, Some(url), _) => {
-                let end = url.find(['?', '#']).unwrap_or(url.len());
+                let end = ['?', '#'].into_iter().filter_map(|c| url.find(c)).min();
+                let end = end.unwrap_or(url.len());
                 &url[from(&url[..end])..end]
             }
             (None, None, Some(path)) => &path[from(path)..],
@@ -124,7 +128,27 @@ pub(super) fn span<T>(spanned: &Spanned<T>) -> Span {
 }
 
 /// Reads a lock's text.
-pub fn parse(file: &SourceFile) -> Result<Lock, Diagnostic> {
+///
+/// Texts that were read before are not read again: a run builds many services, and each looks at the locks of all.
+pub fn parse(file: &SourceFile) -> Result<Arc<Lock>, Diagnostic> {
+    static KNOWN: Mutex<BTreeMap<String, Arc<Lock>>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(lock) = known().get(file.text()) {
+        return Ok(lock.clone());
+    }
+    let lock = Arc::new(read(file)?);
+    let mut known = known();
+    if known.len() == MOST_KNOWN {
+        known.clear();
+    }
+    known.insert(file.text().to_owned(), lock.clone());
+    Ok(lock)
+}
+
+/// Locks that are remembered; each takes about as much memory as its text.
+const MOST_KNOWN: usize = 256;
+
+fn read(file: &SourceFile) -> Result<Lock, Diagnostic> {
     let lock: Lock = toml::from_str(file.text()).map_err(|error| {
         let place = error
             .span()
