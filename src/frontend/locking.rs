@@ -372,9 +372,9 @@ fn versions(resolved: &Resolved) -> impl Iterator<Item = (PackageName, String)> 
 fn same_versions(old: &SourceFile, new: &SourceFile) -> bool {
     let listed = |file: &SourceFile| {
         let lock = pylock::parse(file).ok()?;
-        let packages = lock.packages.into_iter().map(|package| {
-            let marker = package.marker.map(|marker| marker.get_ref().clone());
-            (package.name.get_ref().clone(), package.version, marker)
+        let packages = lock.packages.iter().map(|package| {
+            let marker = package.marker.as_ref().map(|marker| marker.get_ref().clone());
+            (package.name.get_ref().clone(), package.version.clone(), marker)
         });
         Some(packages.collect::<BTreeSet<_>>())
     };

@@ -81,12 +81,12 @@ impl Made {
 
 /// Names and versions of a lock; none when it cannot be read.
 pub fn locked_versions(lock: &SourceFile) -> Vec<(PackageName, String)> {
-    let packages = pylock::parse(lock)
-        .ok()
-        .into_iter()
-        .flat_map(|lock| lock.packages);
+    let Ok(lock) = pylock::parse(lock) else {
+        return Vec::new();
+    };
+    let packages = lock.packages.iter();
     packages
-        .filter_map(|package| Some((package.name.get_ref().parse().ok()?, package.version?)))
+        .filter_map(|package| Some((package.name.get_ref().parse().ok()?, package.version.clone()?)))
         .collect()
 }
 
