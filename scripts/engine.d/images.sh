@@ -3,6 +3,8 @@
 # frontend is built in. What changes this file makes them anew.
 
 BASE_IMAGE=python:3.11-slim
+# The same under the name of the image that compiles bytecode.
+COMPILER_IMAGE=python:3.11.10-slim
 # `pip` and its company are in the public image too.
 BASE_PACKAGES="python3 python3-venv python3-pip python3-setuptools python3-wheel"
 BUILD_IMAGE=rust:1.95-slim-bookworm
@@ -12,7 +14,7 @@ RUST_VERSION=1.95
 # make_archive NAME IMAGE PACKAGES: $CACHE/NAME.tar, made again when what makes it changes.
 make_archive() {
     local name="$1" image="$2" packages="$3" recipe
-    recipe="$(cat "$PARTS/rootfs.sh" "$PARTS/images.sh" "$PARTS/pack-image.py" /etc/ssl/certs/ca-certificates.crt |
+    recipe="$(cat "$PARTS/rootfs.sh" "$PARTS/foreign.sh" "$PARTS/images.sh" "$PARTS/pack-image.py" /etc/ssl/certs/ca-certificates.crt |
         sha256sum | cut -d' ' -f1)"
     [ -e "$CACHE/$name.tar" ] && [ "$(cat "$CACHE/$name.recipe" 2>/dev/null)" = "$recipe" ] && return
     say "making a stand-in for $image from Debian packages"

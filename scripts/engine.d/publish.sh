@@ -7,7 +7,8 @@ PUBLIC_REGISTRY="${WHEELWRIGHT_PUBLIC_REGISTRY:-https://registry-1.docker.io}"
 ensure_base_image() {
     stand_in_needed python || return 0
     make_archive python "$BASE_IMAGE" "$BASE_PACKAGES"
-    publish python "$BASE_IMAGE"
+    make_foreign_archive python-foreign "$BASE_IMAGE" "$BASE_PACKAGES"
+    publish python "$BASE_IMAGE,${COMPILER_IMAGE#*:}" python-foreign
     local docker
     for docker in containerd-store graph-driver; do load "$docker" python "$BASE_IMAGE"; done
 }
@@ -35,11 +36,12 @@ sys.exit(status not in (200, 401))
 PYTHON
 }
 
-# publish NAME IMAGE: into the registry, where every engine looks first for images of docker.io.
+# publish NAME IMAGE[,TAG…] [FOREIGN]: into the registry, where every engine looks first for images of docker.io.
 publish() {
-    local name="$1" image="$2"
+    local name="$1" image="$2" archives=("$CACHE/$1.tar")
+    [ -z "${3:-}" ] || archives+=("$CACHE/$3.tar")
     [ "$(cat "$DATA/registry/$name.recipe" 2>/dev/null)" = "$(cat "$CACHE/$name.recipe")" ] && return
-    quietly "push-$name" python3 "$PARTS/push-image.py" "$CACHE/$name.tar" "$REGISTRY" "library/${image%:*}" "${image#*:}"
+    quietly "push-$name" python3 "$PARTS/push-image.py" "$REGISTRY" "library/${image%%:*}" "${image#*:}" "${archives[@]}"
     cp "$CACHE/$name.recipe" "$DATA/registry/$name.recipe"
 }
 

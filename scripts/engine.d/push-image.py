@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Pushes an archive of pack-image.py to a registry on this machine, byte for byte, without any engine.
+"""Pushes archives of pack-image.py to a registry on this machine, byte for byte, without any engine.
+
+Several are one image for several architectures.
 
 Plain HTTP and no credentials: it is for a registry on the loopback address alone.
 """
@@ -10,17 +12,45 @@ import sys
 import tarfile
 
 
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
 def main():
-    archive, registry, name, tag = sys.argv[1:]
+    registry, name, tags, *archives = sys.argv[1:]
     connection = http.client.HTTPConnection(registry, timeout=60)
+    images = [push_archive(connection, name, archive) for archive in archives]
+    if len(images) == 1:
+        body, media_type = images[0]["body"], images[0]["mediaType"]
+    else:
+        body, media_type = index_of(images), INDEX
+    for tag in tags.split(","):
+        push_manifest(connection, name, tag, body, media_type)
+
+
+def push_archive(connection, name, archive):
     with tarfile.open(archive) as tar:
-        index = read_json(tar, "index.json")
-        manifest = index["manifests"][0]
+        manifest = read_json(tar, "index.json")["manifests"][0]
         image = read_json(tar, blob_path(manifest))
+        config = read_json(tar, blob_path(image["config"]))
         for blob in [image["config"], *image["layers"]]:
             push_blob(connection, tar, name, blob)
         body = tar.extractfile(blob_path(manifest)).read()
-        call(connection, "PUT", f"/v2/{name}/manifests/{tag}", body, {"Content-Type": manifest["mediaType"]}, expect=201)
+    push_manifest(connection, name, manifest["digest"], body, manifest["mediaType"])
+    platform = {"architecture": config["architecture"], "os": config["os"]}
+    return {"mediaType": manifest["mediaType"], "digest": manifest["digest"], "body": body, "platform": platform}
+
+
+def index_of(images):
+    """One image for several architectures."""
+    manifests = [
+        {"mediaType": image["mediaType"], "digest": image["digest"], "size": len(image["body"]), "platform": image["platform"]}
+        for image in images
+    ]
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}, separators=(",", ":")).encode()
+
+
+def push_manifest(connection, name, reference, body, media_type):
+    call(connection, "PUT", f"/v2/{name}/manifests/{reference}", body, {"Content-Type": media_type}, expect=201)
 
 
 def read_json(tar, path):

@@ -54,12 +54,8 @@ download_into() {
 }
 
 extract_essential() {
-    local root="$1" directory deb
-    # Debian 12 expects the merged /usr to be there before its first package is.
-    for directory in bin sbin lib lib64; do
-        mkdir -p "$root/usr/$directory"
-        ln -s "usr/$directory" "$root/$directory"
-    done
+    local root="$1" deb
+    merge_usr "$root"
     for deb in "$CACHE"/apt-rootfs/essential/*.deb; do
         dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root"
     done
@@ -69,6 +65,15 @@ extract_essential() {
     mknod -m 666 "$root/dev/urandom" c 1 9
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
+}
+
+# Debian 12 expects the merged /usr to be there before its first package is.
+merge_usr() {
+    local directory
+    for directory in bin sbin lib lib64; do
+        mkdir -p "$1/usr/$directory"
+        ln -s "usr/$directory" "$1/$directory"
+    done
 }
 
 # The package scripts run in the new root with a clean environment. Nothing is mounted in it that could stay behind:
