@@ -10,11 +10,11 @@ use super::load::{self, Loaded};
 use super::outcome::{Built, outcome, rfc3339};
 use super::store::{LayoutStore, RegistryStore};
 use super::target::{Target, platforms, target};
-use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, census, lock, store};
+use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, lock, store};
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::layers::{Census, Found, GraphProvider, Provider, Records, find};
-use crate::lower::{self, Context, Folders};
+use crate::lower::{self, Compiler, Context, Folders};
 use crate::manifest::{ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
 use crate::python::{Interpreter, Pick};
@@ -214,10 +214,21 @@ impl Build<'_> {
         let at = self.stand().image_at;
         let wanted = self.python();
         let asked_of_base = self.wanted(cx);
-        let (interpreter, looked) = futures_util::try_join!(
+        let (interpreter, looked, compiler) = futures_util::try_join!(
             base::interpreter(self.bridge, cx, rootfs.clone(), &wanted, at, caches),
             base::look(self.bridge, &rootfs, &asked_of_base, caches),
+            self.compiler(cx, self.minor(), &asked),
         )?;
+        let compiler = match compiler {
+            Some(_) if interpreter.minor != self.minor() => {
+                self.compiler(cx, interpreter.minor, &asked).await?
+            }
+            compiler => compiler,
+        };
+        let cx = &Context {
+            compiler,
+            ..cx.clone()
+        };
         let named = (self.target.name.as_str(), &self.target.service);
         let packages = lock::packages(
             self.bridge,
@@ -293,6 +304,23 @@ impl Build<'_> {
             self.loaded.warn(self.bridge, &warning).await?;
         }
         Ok(())
+    }
+
+    /// What compiles the service's bytecode; none where it has none.
+    async fn compiler(
+        &self,
+        cx: &Context,
+        minor: PythonMinor,
+        asked: &State,
+    ) -> Result<Option<Compiler>, Failure> {
+        let manifest = &self.loaded.manifest;
+        if !plan::bytecode(manifest, &self.target.service) {
+            return Ok(None);
+        }
+        let named = manifest.bytecode_image.as_ref();
+        compiler::find(self.bridge, cx, named, minor, asked)
+            .await
+            .map(Some)
     }
 
     /// Users are looked up only where one is named, folders only where layers are merged over them.
@@ -389,6 +417,7 @@ impl Build<'_> {
             build_platform: self.engine.platforms.first().unwrap_or(platform).clone(),
             platform: platform.clone(),
             tools: self.tools.clone(),
+            compiler: None,
             merge: self.engine.has("mergeop"),
             symlinks: self.engine.has("file.symlink.create"),
             folders: Folders::new(),

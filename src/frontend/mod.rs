@@ -7,6 +7,7 @@
 mod base;
 mod build;
 pub(crate) mod census;
+mod compiler;
 mod conflict;
 mod failure;
 mod load;

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::census::Census;
-use super::places::{Place, Places};
-use super::{LayerKey, Reason, WheelLayer};
+use super::places::{Place, Places, step};
+use super::{Kind, LayerKey, Reason, WheelLayer};
 use crate::python::{Artifact, PackageName, Pick};
 
 /// How many layers there may be.
@@ -20,30 +20,35 @@ pub struct Budget {
     pub heavy: usize,
     /// Groups for the light ones.
     pub groups: u32,
+    /// Groups for bytecode.
+    pub bytecode: u32,
     /// Wheels that get a layer of their own whatever they weigh; they count as heavy ones.
     pub own: BTreeSet<PackageName>,
 }
 
-/// Most wheel layers of a service: past these there is almost nothing left to win.
+/// Most layers that a service's wheels and their bytecode take: past these there is almost nothing left to win.
 pub const MAX_LAYERS: u32 = 36;
 
 impl Default for Budget {
     fn default() -> Self {
-        Self::of(MAX_LAYERS, BTreeSet::new())
+        Self::of(MAX_LAYERS, BTreeSet::new(), false)
     }
 }
 
 impl Budget {
-    /// Divides so many layers: more for heavy wheels, fewer for groups; 20 and 16 by default.
-    pub fn of(max: u32, own: BTreeSet<PackageName>) -> Self {
-        let groups = [24, 16, 12, 8, 6, 4, 3, 2, 1]
-            .into_iter()
-            .find(|groups| groups * 2 <= max)
-            .unwrap_or(1);
+    /// Divides so many layers: of 36, 20 for heavy wheels and 16 for groups of light ones; in a project with bytecode
+    /// 16, 8 and 12 for groups of bytecode, which is larger than what light wheels hold.
+    pub fn of(max: u32, own: BTreeSet<PackageName>, bytecode: bool) -> Self {
+        let (groups, bytecode) = if bytecode {
+            (step(max / 4), step(max / 3))
+        } else {
+            (step(max / 2), 0)
+        };
         Self {
             heavy_bytes: 1 << 20,
-            heavy: max.saturating_sub(groups) as usize,
+            heavy: max.saturating_sub(groups + bytecode) as usize,
             groups,
+            bytecode,
             own,
         }
     }
@@ -51,6 +56,36 @@ impl Budget {
 
 /// Groups a service's packages (sorted by name) into layers: single ones first, largest first, then the groups.
 pub fn group(
+    service: &str,
+    packages: &[Pick],
+    place: (&str, &str),
+    census: &Census,
+    budget: &Budget,
+) -> Vec<WheelLayer> {
+    layers(Kind::Wheels, service, packages, place, census, budget)
+}
+
+/// Groups a service's packages into layers of their bytecode: all of them groups, since nobody knows from a lock how
+/// much a package has.
+pub fn group_bytecode(
+    service: &str,
+    packages: &[Pick],
+    place: (&str, &str),
+    census: &Census,
+    budget: &Budget,
+) -> Vec<WheelLayer> {
+    let budget = Budget {
+        heavy_bytes: u64::MAX,
+        heavy: 0,
+        groups: budget.bytecode,
+        bytecode: 0,
+        own: BTreeSet::new(),
+    };
+    layers(Kind::Bytecode, service, packages, place, census, &budget)
+}
+
+fn layers(
+    kind: Kind,
     service: &str,
     packages: &[Pick],
     (venv, minor): (&str, &str),
@@ -74,7 +109,8 @@ pub fn group(
         let artifacts = || members.iter().map(|index| &packages[*index].artifact);
         let identities = artifacts().map(Artifact::identity).collect::<Vec<_>>();
         WheelLayer {
-            key: LayerKey::new(identities.iter().map(String::as_str), venv, minor),
+            kind,
+            key: LayerKey::of(kind, identities.iter().map(String::as_str), venv, minor),
             bytes: artifacts().map(Artifact::size).sum(),
             packages: members,
             reason,
@@ -90,8 +126,14 @@ pub fn group(
         })
         .collect::<Vec<_>>();
     let local = (0..packages.len()).filter(|index| !pinned(&packages[*index]));
+    let local: Vec<Vec<usize>> = match kind {
+        Kind::Wheels => local.map(|index| vec![index]).collect(),
+        // Compiling the repository's own is quick: one more layer is enough.
+        Kind::Bytecode => vec![local.collect()],
+    };
     let own = BTreeSet::from([service.to_owned()]);
-    layers.extend(local.map(|index| layer(vec![index], Reason::Local, own.clone())));
+    let local = local.into_iter().filter(|members| !members.is_empty());
+    layers.extend(local.map(|members| layer(members, Reason::Local, own.clone())));
     layers.sort_by_key(|layer| match layer.reason {
         Reason::Light { .. } => (1, 0),
         Reason::Own | Reason::Heavy => (0, u64::MAX - layer.bytes),
@@ -237,7 +279,7 @@ mod tests {
         let project = named(&[("a", 0..200)]);
         let mut census = Census::default();
         census.add("a", "3.11", &picks(&project["a"]));
-        let budget = Budget::of(10, BTreeSet::from(["p001".parse().unwrap()]));
+        let budget = Budget::of(10, BTreeSet::from(["p001".parse().unwrap()]), false);
         let layers = group(
             "a",
             &picks(&project["a"]),

@@ -5,8 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use super::Kind;
+
 /// Version of how wheels are laid down; part of every key. Raised whenever the same wheels would give other bytes.
 pub const LAYOUT: u32 = 1;
+
+/// Version of how bytecode is compiled; part of the key of every layer of it.
+pub const BYTECODE: u32 = 1;
 
 /// Sha256 over what a layer is made of, in hex.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,10 +21,19 @@ impl LayerKey {
     /// The key of these wheels laid down at `venv` for Python `minor`. Each input is a line; the order of wheels
     /// does not matter.
     pub fn new<'a>(wheels: impl IntoIterator<Item = &'a str>, venv: &str, minor: &str) -> Self {
+        Self::of(Kind::Wheels, wheels, venv, minor)
+    }
+
+    /// The key of what these wheels become in a layer of a kind. Bytecode is good for every patch version of a minor
+    /// one, so the one that compiled it is not in the key.
+    pub fn of<'a>(kind: Kind, wheels: impl IntoIterator<Item = &'a str>, venv: &str, minor: &str) -> Self {
         let mut wheels = wheels.into_iter().collect::<Vec<_>>();
         wheels.sort_unstable();
         let mut hash = Sha256::new();
         hash.update(format!("layout {LAYOUT}\nvenv {venv}\npython {minor}\n"));
+        if kind == Kind::Bytecode {
+            hash.update(format!("bytecode {BYTECODE}\n"));
+        }
         for wheel in wheels {
             hash.update(format!("wheel {wheel}\n"));
         }

@@ -14,9 +14,9 @@ mod wanted;
 
 pub use crate::manifest::LayerFormat as Format;
 pub use census::Census;
-pub use group::{Budget, MAX_LAYERS, group};
+pub use group::{Budget, MAX_LAYERS, group, group_bytecode};
 pub(crate) use key::hex;
-pub use key::{LAYOUT, LayerKey};
+pub use key::{BYTECODE, LAYOUT, LayerKey};
 pub use oci::LayerRecord;
 pub use provider::{Answer, Found, Founds, GraphProvider, Mismatch, Provider, find};
 pub use record::{Recorded, Records, records_text, with_records};
@@ -24,11 +24,34 @@ pub use wanted::Wanted;
 
 use serde::Serialize;
 
+/// What of its wheels a layer holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The wheels as installed.
+    #[default]
+    Wheels,
+    /// Their bytecode alone, for the tree that has them.
+    Bytecode,
+}
+
+impl Kind {
+    /// Its name in progress and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wheels => "wheels",
+            Self::Bytecode => "bytecode",
+        }
+    }
+}
+
 /// One layer of wheels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WheelLayer {
     /// What it is made of.
     pub key: LayerKey,
+    /// What of its wheels it holds.
+    pub kind: Kind,
     /// Why these wheels are together, for people.
     pub reason: Reason,
     /// Indices into the plan's packages, ascending.

@@ -188,6 +188,11 @@ fn largest<'a>(census: &'a Census, service: &str, budget: &Budget) -> BTreeSet<&
 /// Sizes of sets in groups. Coarse steps, so that one package more seldom changes anything.
 const STEPS: [u32; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 24];
 
+/// The largest such number up to a limit.
+pub(super) fn step(limit: u32) -> u32 {
+    STEPS.into_iter().rfind(|step| *step <= limit).unwrap_or(1)
+}
+
 /// Divides `groups` among sets by how many wheels they hold. When there are too many sets, the smallest count to the
 /// service's own.
 fn divide(service: &str, counts: BTreeMap<&Sharers, usize>, groups: u32) -> BTreeMap<Sharers, u32> {

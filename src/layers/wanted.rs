@@ -1,6 +1,6 @@
 //! A layer that an image needs, with all that whoever has or makes it must know.
 
-use super::WheelLayer;
+use super::{Kind, WheelLayer};
 use crate::manifest::PythonMinor;
 use crate::python::{Artifact, Pick};
 
@@ -26,12 +26,13 @@ impl<'a> Wanted<'a> {
         self.layer.packages.iter().map(move |index| &picks[*index])
     }
 
-    /// Whether it is made of wheels that anybody can download, so that nothing has to be built.
+    /// Whether it is made of wheels that anybody can download, so that nothing has to be built or compiled.
     pub fn is_of_wheels(&self) -> bool {
-        self.packages().all(|pick| match &pick.artifact {
+        let downloads = |pick: &Pick| match &pick.artifact {
             Artifact::Wheel(file) => file.url().is_some(),
             _ => false,
-        })
+        };
+        self.layer.kind == Kind::Wheels && self.packages().all(downloads)
     }
 
     /// Whether its key tells its content. Where it does not, only the graph can have it.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use buildkit_llb::{Exec, FileOp, Mount, Network, Platform, ProxyEnv, Range, ResolveMode, SourceMap, State};
 
+use super::bytecode::Compiler;
 use super::folders::Folders;
 use crate::diag::{SourceFile, Span};
 use crate::plan::Indexes;
@@ -39,6 +40,8 @@ pub struct Context {
     pub platform: Platform,
     /// A tree that holds `unwheel` at its root.
     pub tools: State,
+    /// What compiles bytecode; none where nothing is compiled.
+    pub compiler: Option<Compiler>,
     /// Whether the engine merges without unpacking.
     pub merge: bool,
     /// Whether the engine's file operations make symbolic links.

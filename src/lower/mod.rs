@@ -4,6 +4,7 @@
 //! the place in the manifest that asked for it, so a failing step underlines the manifest.
 
 mod base;
+mod bytecode;
 mod code;
 mod config;
 mod context;
@@ -16,6 +17,7 @@ mod venv;
 mod wheels;
 
 pub use base::{rootfs, stand_rootfs};
+pub use bytecode::Compiler;
 pub use code::{context_source, narrowed, paths as context_paths, pattern_of};
 pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};

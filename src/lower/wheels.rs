@@ -2,12 +2,12 @@
 
 use buildkit_llb::{Copy, Exec, FileOp, Mount, Network, Source, State};
 
-use super::base;
 use super::code::{narrowed, package_folder};
 use super::context::{Context, EPOCH, EPOCH_NANOS};
 use super::uv::{uv, with_environment};
+use super::{base, bytecode};
 use crate::diag::Span;
-use crate::layers::{Found, Wanted, WheelLayer};
+use crate::layers::{Found, Kind, Wanted, WheelLayer};
 use crate::manifest::ProjectPath;
 use crate::plan::Plan;
 use crate::python::{Artifact, Locked, Origin};
@@ -23,8 +23,10 @@ pub(super) fn layers(plan: &Plan, found: &[Found], cx: &Context) -> Vec<State> {
 }
 
 fn one(plan: &Plan, wanted: &Wanted<'_>, found: &Found, cx: &Context) -> State {
-    let name = format!("[wheels] {}", wanted.title());
+    let kind = wanted.layer.kind;
+    let name = format!("[{}] {}", kind.name(), wanted.title());
     match found {
+        Found::Unpack if kind == Kind::Bytecode => bytecode::layer(plan, wanted.layer, cx, name),
         Found::Unpack => unpack(plan, wanted.layer, cx, name),
         Found::Image { reference } => Source::image(reference)
             .platform(cx.platform.clone())
@@ -56,13 +58,9 @@ pub(super) fn install_into(plan: &Plan, cx: &Context, base: State) -> State {
     let all = (0..plan.packages.len()).collect::<Vec<_>>();
     let exec = unwheel(plan, &all, "/", cx).root(base);
     let count = plan.packages.len();
-    cx.exec(
-        exec,
-        format!("[{}] install {count} packages", plan.service),
-        plan.at,
-    )
-    .build()
-    .root()
+    let name = format!("[{}] install {count} packages", plan.service);
+    let installed = cx.exec(exec, name, plan.at).build().root();
+    bytecode::compile_into(plan, cx, installed)
 }
 
 fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
@@ -86,7 +84,7 @@ fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
 }
 
 /// A tree that holds one wheel.
-fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
+pub(super) fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
     match &plan.packages[index].artifact {
         Artifact::Wheel(file) => fetch(file, plan.at, cx),
         other => build(plan, index, &Unbuilt::of(other, plan, cx), cx),

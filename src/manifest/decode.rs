@@ -51,6 +51,9 @@ fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
             .and_then(|n| cx.list("build_constraints", n)),
         find_links: f.take("find_links").and_then(|n| cx.list("find_links", n)),
         layers: f.take("layers").and_then(|n| layers(cx, n)),
+        bytecode_image: f
+            .take("bytecode_image")
+            .and_then(|n| cx.text("bytecode_image", n)),
         bases: f
             .take("bases")
             .and_then(|n| cx.table("bases", n, |cx, e| base(cx, &e.key, &e.value)))
@@ -109,6 +112,8 @@ fn base_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Base {
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
         torch: f.take("torch").and_then(|n| cx.parsed("torch", n)),
         deny: f.take("deny").and_then(|n| cx.list("deny", n)),
+        allow: f.take("allow").and_then(|n| cx.list("allow", n)),
+        bytecode: f.take("bytecode").and_then(|n| cx.boolean("bytecode", n)),
         environment: f.take("environment").and_then(|n| cx.pairs("environment", n)),
     }
 }
@@ -136,6 +141,8 @@ fn service_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Service {
         lock_group: f.take("lock_group").and_then(|n| cx.text("lock_group", n)),
         torch: f.take("torch").and_then(|n| cx.parsed("torch", n)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
+        bytecode: f.take("bytecode").and_then(|n| cx.boolean("bytecode", n)),
+        smoke: f.take("smoke").and_then(|n| cx.list("smoke", n)),
         wheels: f
             .take("wheels")
             .and_then(|n| cx.table("wheels", n, |cx, e| wheel(cx, &e.key, &e.value))),

@@ -71,6 +71,8 @@ pub struct Manifest {
     pub find_links: Option<List<ProjectPath>>,
     /// How wheels are divided into layers.
     pub layers: Option<LayerSettings>,
+    /// Image that compiles bytecode, best named by digest. Default: a superseded python:X.Y.Z-slim.
+    pub bytecode_image: Option<Spanned<String>>,
     /// Base images by name.
     #[schemars(with = "Option<BTreeMap<String, Base>>")]
     pub bases: Table<Base>,
@@ -87,7 +89,7 @@ pub struct Manifest {
 pub struct LayerSettings {
     /// Packages that get a layer of their own whatever they weigh.
     pub own: Option<List<String>>,
-    /// Most wheel layers of a service. Default: 36.
+    /// Most layers of a service's wheels and their bytecode. Default: 36.
     pub max: Option<Spanned<u32>>,
 }
 
@@ -111,6 +113,10 @@ pub struct Base {
     pub torch: Option<Spanned<Torch>>,
     /// Packages that no service on this base may have.
     pub deny: Option<List<String>>,
+    /// The only packages that services on this base may have; `*` stands for any letters.
+    pub allow: Option<List<String>>,
+    /// Whether services on this base have bytecode. Default: true.
+    pub bytecode: Option<Spanned<bool>>,
     /// Environment variables.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub environment: Option<Table<Spanned<String>>>,
@@ -145,6 +151,10 @@ pub struct Service {
     pub torch: Option<Spanned<Torch>>,
     /// Constraint files.
     pub constraints: Option<List<ProjectPath>>,
+    /// Whether it has bytecode, compiled once a wheel. Default: as its base says, else true.
+    pub bytecode: Option<Spanned<bool>>,
+    /// Modules that are imported in the finished image before it counts as built.
+    pub smoke: Option<List<String>>,
     /// Settings of single wheels by package name.
     #[schemars(with = "Option<BTreeMap<String, WheelSettings>>")]
     pub wheels: Option<Table<WheelSettings>>,

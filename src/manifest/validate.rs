@@ -14,6 +14,10 @@ pub(super) fn check(file: &SourceFile, manifest: &Manifest, diagnostics: &mut Di
     check.names(manifest);
     check.platforms(manifest);
     check.layers(manifest);
+    manifest
+        .bytecode_image
+        .iter()
+        .for_each(|image| check.image(image));
     check.not_yet(manifest);
     check.locks(manifest);
     let mut cx = Cx {
@@ -77,15 +81,25 @@ impl Check<'_> {
         let Some(layers) = &manifest.layers else { return };
         let own = items(layers.own.as_ref());
         self.package_names(layers.own.as_ref());
-        if let Some(max) = &layers.max {
-            let least = u32::try_from(own.len()).unwrap_or(MOST_LAYERS) + 1;
-            if !(least..=MOST_LAYERS).contains(&max.value) {
-                self.error(
-                    max.span,
-                    format!("`{}` is not a number of wheel layers", max.value),
-                    format!("expected {least} to {MOST_LAYERS}: engines stop at about 120 layers in all"),
-                );
-            }
+        let max = layers.max.as_ref().map_or(36, |max| max.value);
+        if let Some(given) = &layers.max
+            && !(3..=MOST_LAYERS).contains(&max)
+        {
+            let message = format!("`{max}` is not a number of layers");
+            self.error(
+                given.span,
+                message,
+                format!("expected 3 to {MOST_LAYERS}: engines stop at about 120 layers in all"),
+            );
+        } else if let Some(list) = &layers.own
+            && own.len() > max as usize / 3
+        {
+            let message = format!(
+                "{} packages want layers of their own, there is room for {}",
+                own.len(),
+                max / 3
+            );
+            self.error(list.span, message, "name fewer, or raise `max`");
         }
     }
 
@@ -137,7 +151,8 @@ impl Check<'_> {
         }
         self.packages(base.packages.as_ref());
         self.packages(base.build_packages.as_ref());
-        self.package_names(base.deny.as_ref());
+        self.package_patterns(base.deny.as_ref());
+        self.package_patterns(base.allow.as_ref());
     }
 
     fn service(&mut self, manifest: &Manifest, name: &Spanned<String>, service: &Service) {
@@ -164,6 +179,7 @@ impl Check<'_> {
         }
         self.packages(service.packages.as_ref());
         self.packages(service.build_packages.as_ref());
+        self.modules(service.smoke.as_ref());
         self.absolute(service.working_dir.as_ref(), "working_dir");
         for volume in items(service.volumes.as_ref()) {
             self.absolute(Some(volume), "volumes");
@@ -255,6 +271,31 @@ impl Check<'_> {
         }
     }
 
+    fn package_patterns(&mut self, names: Option<&List<String>>) {
+        for name in items(names)
+            .iter()
+            .filter(|name| !is_package(&name.replace('*', "x")))
+        {
+            let message = format!("`{}` is not the name of a package", name.value);
+            self.error(
+                name.span,
+                message,
+                "expected a name such as `torch`, or a pattern such as `nvidia-*`",
+            );
+        }
+    }
+
+    fn modules(&mut self, modules: Option<&List<String>>) {
+        for module in items(modules).iter().filter(|module| !is_module(module)) {
+            let message = format!("`{}` is not the name of a module", module.value);
+            self.error(
+                module.span,
+                message,
+                "expected what `import` takes, such as `yaml` or `google.protobuf`",
+            );
+        }
+    }
+
     fn absolute(&mut self, path: Option<&Spanned<String>>, key: &str) {
         let Some(path) = path else { return };
         if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
@@ -281,4 +322,12 @@ fn is_package(name: &str) -> bool {
         && name
             .chars()
             .all(|c| alphanumeric(c) || matches!(c, '.' | '_' | '-'))
+}
+
+/// Whether it may name a module: identifiers with dots between them.
+fn is_module(name: &str) -> bool {
+    name.split('.').all(|part| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    })
 }

@@ -6,20 +6,25 @@ use serde_json::{Value, json};
 
 use super::Plan;
 use super::show::{bytes, installs};
-use crate::layers::{Reason, WheelLayer};
+use crate::layers::{Kind, Reason, WheelLayer};
 
 /// The layers as an indented tree.
 pub fn layer_tree(plan: &Plan) -> String {
     let mut out = format!("{} ({}): {}\n", plan.service, plan.platform, installs(plan));
     for layer in &plan.layers {
-        let _ = writeln!(
-            out,
-            "  {} {}, {}, {}",
-            &layer.key.as_str()[..12],
-            reason(layer),
-            bytes(layer.bytes),
-            shared(plan, layer)
-        );
+        let key = &layer.key.as_str()[..12];
+        let shared = shared(plan, layer);
+        if layer.kind == Kind::Bytecode {
+            let names = layer
+                .packages
+                .iter()
+                .map(|index| plan.packages[*index].name.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            let _ = writeln!(out, "  {key} bytecode, {}, {shared}\n    {names}", group(layer));
+            continue;
+        }
+        let (reason, size) = (reason(layer), bytes(layer.bytes));
+        let _ = writeln!(out, "  {key} {reason}, {size}, {shared}");
         for index in &layer.packages {
             let pick = &plan.packages[*index];
             let size = bytes(pick.artifact.size());
@@ -44,7 +49,7 @@ pub fn layer_list(plan: &Plan) -> Value {
             package
         });
         json!({
-            "key": layer.key, "reason": layer.reason, "bytes": layer.bytes, "services": layer.services,
+            "key": layer.key, "kind": layer.kind, "reason": layer.reason, "bytes": layer.bytes, "services": layer.services,
             "packages": packages.collect::<Vec<_>>(),
         })
     });
@@ -55,8 +60,16 @@ fn reason(layer: &WheelLayer) -> String {
     match layer.reason {
         Reason::Own => "alone as `layers.own` says".to_owned(),
         Reason::Heavy => "alone, heavy".to_owned(),
-        Reason::Light { group, of } => format!("light, group {} of {of}", group + 1),
+        Reason::Light { .. } => format!("light, {}", group(layer)),
         Reason::Local => "alone, of the repository itself".to_owned(),
+    }
+}
+
+fn group(layer: &WheelLayer) -> String {
+    match layer.reason {
+        Reason::Light { group, of } => format!("group {} of {of}", group + 1),
+        Reason::Local => "of the repository itself".to_owned(),
+        Reason::Own | Reason::Heavy => String::new(),
     }
 }
 

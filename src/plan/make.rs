@@ -3,7 +3,7 @@
 use super::account::Accounts;
 use super::{BasePlan, BuildPlan, CodePlan, FileFrom, FilePlan, Plan, VENV, image};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
-use crate::layers::{Budget, Census, MAX_LAYERS, group};
+use crate::layers::{Budget, Census, MAX_LAYERS, WheelLayer, group, group_bytecode};
 use crate::manifest::types::items;
 use crate::manifest::{Base, FileSource, List, Manifest, Mode, ProjectPath, Service};
 use crate::python::{Interpreter, PackageName, Pick};
@@ -49,13 +49,7 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
     python(&inputs, &mut mistakes);
     let account = service.user.as_ref().map(|user| inputs.accounts.account(user));
     let minor = inputs.interpreter.minor.to_string();
-    let layers = group(
-        inputs.name,
-        &inputs.packages,
-        (VENV, &minor),
-        inputs.census,
-        &budget(inputs.manifest),
-    );
+    let layers = layers(&inputs, &minor);
     let plan = Plan {
         project: inputs.manifest.project().to_owned(),
         service: inputs.name.to_owned(),
@@ -85,14 +79,41 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
     mistakes.finish(Some(plan)).map(|(plan, _)| plan)
 }
 
+/// Wheel layers, then layers of bytecode.
+fn layers(inputs: &Inputs<'_>, minor: &str) -> Vec<WheelLayer> {
+    let (name, packages, place) = (inputs.name, &inputs.packages, (VENV, minor));
+    let budget = budget(inputs.manifest);
+    let mut layers = group(name, packages, place, inputs.census, &budget);
+    if bytecode(inputs.manifest, inputs.service) {
+        let services = inputs.manifest.services.iter();
+        let without = services.filter(|(_, service)| !bytecode(inputs.manifest, service));
+        let without = without.map(|(name, _)| name.value.clone()).collect();
+        let census = inputs.census.clone().without(&without);
+        layers.extend(group_bytecode(name, packages, place, &census, &budget));
+    }
+    layers
+}
+
+/// Whether a service has bytecode: as it says, else as its base says, else yes.
+pub fn bytecode(manifest: &Manifest, service: &Service) -> bool {
+    let base = service.base.as_ref().and_then(|name| manifest.base(&name.value));
+    let said = service
+        .bytecode
+        .as_ref()
+        .or(base.and_then(|base| base.bytecode.as_ref()));
+    said.is_none_or(|said| said.value)
+}
+
 /// How many layers wheels may take, and which are alone; the same for all services.
 fn budget(manifest: &Manifest) -> Budget {
     let layers = manifest.layers.as_ref();
     let max = layers.and_then(|layers| layers.max.as_ref());
     let own = items(layers.and_then(|layers| layers.own.as_ref()));
+    let mut services = manifest.services.iter();
     Budget::of(
         max.map_or(MAX_LAYERS, |max| max.value),
         own.iter().filter_map(|name| name.parse().ok()).collect(),
+        services.any(|(_, service)| bytecode(manifest, service)),
     )
 }
 

@@ -14,7 +14,7 @@ pub use account::{Account, Accounts};
 pub use image::{Health, ImageSettings};
 pub use indexes::{IndexPlan, Indexes};
 pub use layers_view::{layer_list, layer_tree};
-pub use make::{Inputs, code, files, make, stand};
+pub use make::{Inputs, bytecode, code, files, make, stand};
 pub use show::tree;
 
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub struct Plan {
     pub packages: Vec<Pick>,
     /// How to build those that have no wheel; same order as `packages`, none for wheels.
     pub builds: Vec<Option<BuildPlan>>,
-    /// Wheel layers.
+    /// Wheel layers, then layers of their bytecode.
     pub layers: Vec<WheelLayer>,
     /// Who it runs as; none when the base decides.
     pub account: Option<Account>,

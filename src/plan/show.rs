@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{FileFrom, Plan};
-use crate::layers::{Reason, WheelLayer};
+use crate::layers::{Kind, Reason, WheelLayer};
 use crate::python::Artifact;
 
 /// The plan as an indented tree, one step a line.
@@ -75,10 +75,15 @@ pub(super) fn installs(plan: &Plan) -> String {
             .collect::<Vec<_>>();
         return format!("packages resolved in the build from {}", files.join(", "));
     }
-    let total = plan.layers.iter().map(|layer| layer.bytes).sum();
+    let wheels = plan.layers.iter().filter(|layer| layer.kind == Kind::Wheels);
+    let total = wheels.clone().map(|layer| layer.bytes).sum();
+    let bytecode = match plan.layers.len() - wheels.clone().count() {
+        0 => String::new(),
+        layers => format!(", bytecode in {layers}"),
+    };
     format!(
-        "{count} packages in {} layers, {}",
-        plan.layers.len(),
+        "{count} packages in {} layers{bytecode}, {}",
+        wheels.count(),
         bytes(total)
     )
 }
@@ -99,6 +104,14 @@ fn describe(plan: &Plan, layer: &WheelLayer) -> String {
             Artifact::Source(_) | Artifact::Vcs(_) => format!("{} {} (built)", pick.name, pick.version),
         }
     });
+    if layer.kind == Kind::Bytecode {
+        let names = layer
+            .packages
+            .iter()
+            .map(|index| plan.packages[*index].name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        return format!("{} bytecode: {names}", &layer.key.as_str()[..12]);
+    }
     let reason = match layer.reason {
         Reason::Own => "own".to_owned(),
         Reason::Heavy => "heavy".to_owned(),
