@@ -113,8 +113,6 @@ pub struct Base {
     pub torch: Option<Spanned<Torch>>,
     /// Packages that no service on this base may have.
     pub deny: Option<List<String>>,
-    /// The only packages that services on this base may have; `*` stands for any letters.
-    pub allow: Option<List<String>>,
     /// Whether services on this base have bytecode. Default: true.
     pub bytecode: Option<Spanned<bool>>,
     /// Environment variables.
@@ -153,8 +151,6 @@ pub struct Service {
     pub constraints: Option<List<ProjectPath>>,
     /// Whether it has bytecode, compiled once a wheel. Default: as its base says, else true.
     pub bytecode: Option<Spanned<bool>>,
-    /// Modules that are imported in the finished image before it counts as built.
-    pub smoke: Option<List<String>>,
     /// Settings of single wheels by package name.
     #[schemars(with = "Option<BTreeMap<String, WheelSettings>>")]
     pub wheels: Option<Table<WheelSettings>>,
