@@ -6,6 +6,7 @@ use crate::client::connect::Attempt;
 use crate::client::{self, FailureKind};
 use crate::diag;
 use crate::frontend;
+use crate::registry;
 
 /// Why a command failed, sorted by who can act.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub enum Failure {
     NoEngine(Vec<Attempt>),
     /// The engine went away; its report has been shown.
     EngineGone,
-    /// A registry refused; its report has been shown.
-    Registry,
+    /// A registry refused, in words; empty if they have been shown.
+    Registry(String),
     /// Something on this machine, such as a file that cannot be written.
     Local(String),
     /// The user ended it.
@@ -50,7 +51,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Manifest(_) => 3,
             Self::NoEngine(_) | Self::EngineGone => 4,
-            Self::Registry => 5,
+            Self::Registry(_) => 5,
             Self::Stale(_) => 6,
             Self::Interrupted => 130,
         }
@@ -64,8 +65,9 @@ impl Failure {
     /// What is left to be said; nothing where a report said it.
     pub fn text(&self) -> Option<String> {
         match self {
-            Self::Build | Self::EngineGone | Self::Registry | Self::Interrupted => None,
+            Self::Build | Self::EngineGone | Self::Interrupted => None,
             Self::Manifest(text) | Self::Stale(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+            Self::Registry(text) => Some(format!("error: {text}")).filter(|_| !text.is_empty()),
             Self::Usage(text) | Self::Local(text) => Some(format!("error: {text}")),
             Self::NoEngine(attempts) => Some(no_engine(attempts)),
         }
@@ -82,7 +84,7 @@ impl Failure {
         failures.min_by_key(|failure| match failure {
             Self::EngineGone => 0,
             Self::Manifest(_) => 1,
-            Self::Registry => 2,
+            Self::Registry(_) => 2,
             Self::Interrupted => 4,
             _ => 3,
         })
@@ -96,7 +98,7 @@ impl Failure {
             client::Error::Local(_) => Self::Build,
             client::Error::Failed(failure) => match failure.kind {
                 FailureKind::Manifest => Self::Manifest(String::new()),
-                FailureKind::Registry => Self::Registry,
+                FailureKind::Registry => Self::Registry(String::new()),
                 FailureKind::Build | FailureKind::Permission => Self::Build,
             },
         }
@@ -109,6 +111,12 @@ impl From<frontend::Failure> for Failure {
             frontend::Failure::Mistakes(mistakes) => Self::Manifest(diag::render_all(&mistakes, true)),
             other => Self::Local(other.to_string()),
         }
+    }
+}
+
+impl From<registry::Error> for Failure {
+    fn from(error: registry::Error) -> Self {
+        Self::Registry(error.to_string())
     }
 }
 
@@ -176,7 +184,7 @@ mod tests {
             Failure::Usage(String::new()),
             Failure::Manifest(String::new()),
             Failure::EngineGone,
-            Failure::Registry,
+            Failure::Registry(String::new()),
             Failure::Stale(String::new()),
             Failure::Interrupted,
         ] {

@@ -13,6 +13,7 @@ pub mod lock;
 pub mod plan;
 pub mod project;
 pub mod schema;
+pub mod wheels;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,6 +41,7 @@ enum Command {
     Lock(Box<lock::LockArgs>),
     Check(check::CheckArgs),
     Plan(plan::PlanArgs),
+    Wheels(Box<wheels::WheelsCommand>),
     Schema(schema::SchemaArgs),
     Engine(engine::EngineCommand),
     Completions(completions::CompletionsArgs),
@@ -90,6 +92,7 @@ async fn run(command: Command) -> Result<(), Failure> {
             printer.note(&format!("{} {services} well described", checked.services));
         }
         Command::Plan(args) => printer.raw(plan::run(&args)?.as_bytes()),
+        Command::Wheels(args) => printer.raw(wheels::run(&args).await?.as_bytes()),
         Command::Schema(args) => printer.raw(schema::run(&args).as_bytes()),
         Command::Engine(args) => printer.raw(engine::run(&args).await?.as_bytes()),
         Command::Completions(args) => printer.raw(&completions::run(&args)),

@@ -19,7 +19,7 @@ pub(crate) use key::hex;
 pub use key::{BYTECODE, LAYOUT, LayerKey};
 pub use oci::LayerRecord;
 pub use provider::{Answer, Found, Founds, GraphProvider, Mismatch, Provider, find};
-pub use record::{Recorded, Records, records_text, with_records};
+pub use record::{Recorded, Records, with_records, with_records_of};
 pub use wanted::Wanted;
 
 use serde::Serialize;

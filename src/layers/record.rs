@@ -46,6 +46,10 @@ impl Records {
 
     /// Reads the records of a lock's text; a lock without any has none. What is wrong is said in a line.
     pub fn parse(lock: &str) -> Result<Self, String> {
+        // Locks of other tools need not even be TOML.
+        if table(lock).is_none() {
+            return Ok(Self::default());
+        }
         let lock: Lock = toml::from_str(lock).map_err(|error| error.message().to_owned())?;
         let entries = lock.tool.wheelwright.layers.into_iter();
         let records = entries.map(|(tag, entry)| {
@@ -111,9 +115,13 @@ pub fn with_records(lock: &str, records: &[Recorded]) -> String {
     text
 }
 
-/// The table of records of a lock as it is written, so that whoever writes the lock anew can keep it.
-pub fn records_text(lock: &str) -> &str {
-    table(lock).map_or("", |(start, end)| &lock[start..end])
+/// A lock's text with the records of an older one, for whoever writes a lock anew: layers that it still has keep theirs,
+/// since they are found by key.
+pub fn with_records_of(old: &str, new: &str) -> String {
+    match table(old) {
+        Some((start, end)) => format!("{}\n{}\n", without_records(new), old[start..end].trim_end()),
+        None => new.to_owned(),
+    }
 }
 
 fn without_records(lock: &str) -> String {
@@ -209,6 +217,7 @@ mod tests {
         assert_eq!(read.get(&record("b").key, Format::Gzip), Some(&record("b")));
         assert_eq!(read.get(&record("a").key, Format::Zstd), None);
         assert!(Records::parse(LOCK).unwrap().is_empty());
+        assert!(Records::parse("{\"default\": {}}").unwrap().is_empty());
     }
 
     #[test]
@@ -222,7 +231,9 @@ mod tests {
             moved.contains("[tool.other]\nx = 1\n") && moved.matches(HEADER).count() == 1,
             "{moved}"
         );
-        assert_eq!(records_text(&between).lines().count(), 3);
+        assert_eq!(with_records_of(&once, LOCK), once);
+        assert_eq!(with_records_of(&between, LOCK), once);
+        assert_eq!(with_records_of(LOCK, LOCK), LOCK);
     }
 
     #[test]

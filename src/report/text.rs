@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::event::FinishedService;
 
 /// `0.3s`, `12.0s`, `3m05s`.
-pub(super) fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     let tenths = (duration.as_millis() + 50) / 100;
     if tenths < 600 {
         return format!("{}.{}s", tenths / 10, tenths % 10);
@@ -15,7 +15,7 @@ pub(super) fn seconds(duration: Duration) -> String {
 }
 
 /// `512 B`, `1.5 MB`: powers of ten, as registries and disks count.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
     let mut tenths = count.saturating_mul(10);
     let mut unit = "B";
@@ -34,7 +34,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// `1 step`, `2 steps`.
-pub(super) fn plural(count: usize, one: &str) -> String {
+pub(crate) fn plural(count: usize, one: &str) -> String {
     if count == 1 {
         format!("1 {one}")
     } else {

@@ -78,6 +78,12 @@ impl Store {
         Ok(manifest.map(|manifest| Stored::read(tag, &manifest)))
     }
 
+    /// The digest of a layer's tar, as its config has it.
+    pub async fn diff_id(&self, stored: &Stored) -> Result<Result<String, Damage>, Error> {
+        let config = self.remote.blob(&stored.config).await?;
+        Ok(stored.check_config(&config))
+    }
+
     /// Reads a layer's blobs to their end and checks them; what is wrong, or nothing.
     pub async fn verify(&self, stored: &Stored) -> Result<Option<Damage>, Error> {
         let config = match self.remote.blob(&stored.config).await {

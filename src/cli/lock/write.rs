@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::cli::Failure;
+use crate::layers::with_records_of;
 
 /// A lock that was written.
 pub(super) struct Written {
@@ -20,14 +21,15 @@ pub(super) fn all(tree: &Path, repository: &Path) -> Result<Vec<Written>, Failur
     let mut ready = Vec::new();
     let mut written = Vec::new();
     for file in files(tree).map_err(local)? {
-        let text = fs_err::read_to_string(&file).map_err(local)?;
         let relative = file.strip_prefix(tree).unwrap_or(&file);
         let place = repository.join(relative);
+        let old = fs_err::read_to_string(&place).unwrap_or_default();
+        let text = with_records_of(&old, &fs_err::read_to_string(&file).map_err(local)?);
         written.push(Written {
             path: relative.display().to_string(),
             text: text.clone(),
         });
-        if fs_err::read_to_string(&place).is_ok_and(|old| old == text) {
+        if old == text {
             continue;
         }
         let folder = place.parent().unwrap_or(repository);

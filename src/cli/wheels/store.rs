@@ -1,0 +1,82 @@
+//! Which store a command works on.
+
+use std::sync::Arc;
+
+use clap::Args;
+use futures_util::{StreamExt as _, stream};
+
+use crate::cli::Failure;
+use crate::cli::project::{Opened, ProjectArgs};
+use crate::manifest::Repository;
+use crate::registry::dockerconfig::DockerConfig;
+use crate::registry::{Error, Registry};
+use crate::store::{Damage, Store, Stored};
+
+/// Requests at a time.
+const PARALLEL: usize = 16;
+
+/// The store and the way to it.
+#[derive(Debug, Clone, Args)]
+pub(super) struct StoreArgs {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+    /// The store's repository, in place of the manifest's `wheel_store`
+    #[arg(long = "wheel-store", value_name = "REPOSITORY")]
+    pub(super) repository: Option<Repository>,
+    /// Registry that speaks plain HTTP, as those of this machine do without being named
+    #[arg(long = "insecure-registry", value_name = "HOST")]
+    pub(super) insecure: Vec<String>,
+}
+
+impl StoreArgs {
+    /// The manifest; none where there is none and the store was named.
+    pub(super) fn open(&self) -> Result<Option<Opened>, Failure> {
+        let there = self.project.context.join(&self.project.file).is_file();
+        if !there && self.repository.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(self.project.open()?))
+    }
+
+    /// The store.
+    pub(super) fn store(&self, opened: Option<&Opened>) -> Result<Store, Failure> {
+        let named = opened.and_then(|opened| opened.manifest.wheel_store.as_ref());
+        let repository = self
+            .repository
+            .clone()
+            .or_else(|| named.map(|store| store.repository().value.clone()));
+        let repository = repository.ok_or_else(|| {
+            Failure::Usage(
+                "there is no wheel store: name one as `wheel_store:` in the manifest, or with `--wheel-store`"
+                    .to_owned(),
+            )
+        })?;
+        Ok(Store::new(self.registry()?.repository(&repository)))
+    }
+
+    /// All registries, with the user's credentials.
+    pub(super) fn registry(&self) -> Result<Registry, Failure> {
+        let config = DockerConfig::load().map_err(|error| Failure::Local(error.to_string()))?;
+        Registry::new(Arc::new(config), self.insecure.iter().cloned())
+            .map_err(|cause| Failure::Local(cause.to_string()))
+    }
+}
+
+/// All layers of a store, sorted by title, and everything that is wrong with those that cannot be read.
+pub(super) async fn all(store: &Store) -> Result<(Vec<Stored>, Vec<Damage>), Error> {
+    let (tags, _) = store.tags().await?;
+    let mut read = stream::iter(tags)
+        .map(async |tag| store.stored(&tag).await)
+        .buffer_unordered(PARALLEL);
+    let (mut layers, mut damages) = (Vec::new(), Vec::new());
+    while let Some(one) = read.next().await {
+        match one? {
+            Some(Ok(stored)) => layers.push(stored),
+            Some(Err(damage)) => damages.push(damage),
+            None => {}
+        }
+    }
+    layers.sort_by(|a, b| (&a.title, &a.tag).cmp(&(&b.title, &b.tag)));
+    damages.sort_by(|a, b| a.tag.cmp(&b.tag));
+    Ok((layers, damages))
+}
