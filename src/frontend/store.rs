@@ -110,6 +110,10 @@ impl Provider for RegistryStore<'_> {
 
 impl RegistryStore<'_> {
     async fn look(&self, wanted: &Wanted<'_>) -> Result<Looked, Mismatch> {
+        // What is built or compiled is not stored: its key does not tell how.
+        if !wanted.is_of_wheels() {
+            return Ok(Looked::Absent);
+        }
         let key = &wanted.layer.key;
         let Chosen { repository, format } = self.store;
         let record = self.records.get(key, *format);
