@@ -7,6 +7,7 @@ use clap::Args;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
 use crate::frontend::{Failure, Files, Project, census, no_manifest};
 use crate::manifest::{self, Manifest, Service};
+use crate::python::text::decode;
 
 /// Where the project is.
 #[derive(Debug, Clone, Default, Args)]
@@ -65,9 +66,9 @@ impl ProjectArgs {
 /// A file's text; none when it is not there.
 fn read(path: &Path, name: &str) -> Result<Option<String>, Failure> {
     match fs_err::read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
+        Ok(bytes) => match decode(bytes) {
             Ok(text) => Ok(Some(text)),
-            Err(_) => Err(Diagnostic::error(format!("`{name}` is not UTF-8")).into()),
+            Err(reason) => Err(Diagnostic::error(format!("`{name}` {reason}")).into()),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Diagnostic::error(format!("`{name}` cannot be read: {error}")).into()),

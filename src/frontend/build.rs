@@ -426,6 +426,7 @@ impl Build<'_> {
             network: self.options.network,
             extra_hosts: self.options.extra_hosts.clone(),
             proxy: self.options.proxy(),
+            build_args: self.options.build_args.clone(),
             cache_namespace: self
                 .options
                 .build_arg("BUILDKIT_CACHE_MOUNT_NS")

@@ -10,6 +10,7 @@ use crate::bridge::{Bridge, Warning};
 use crate::diag::{Diagnostic, SourceFile};
 use crate::lower::{self, LocalContext};
 use crate::manifest::{self, Manifest, ProjectPath, Service};
+use crate::python::text::decode;
 use crate::tree::Patterns;
 
 /// A manifest and where it came from.
@@ -152,10 +153,7 @@ pub(crate) fn no_manifest(name: &str) -> Diagnostic {
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Diagnostic::error(format!("`{name}` is not UTF-8: byte {at} cannot be read")).into()
-    })
+    decode(bytes).map_err(|reason| Diagnostic::error(format!("`{name}` {reason}")).into())
 }
 
 /// The repository as a source.

@@ -81,6 +81,7 @@ pub(super) async fn packages(
     if project.requirements.is_empty() {
         return Ok(Vec::new());
     }
+    let needs = &project.needs;
     let files = project.files.iter().cloned().collect::<Vec<_>>();
     let manifest = &loaded.manifest;
     let inputs = ResolveInputs {
@@ -98,13 +99,23 @@ pub(super) async fn packages(
         preferences: String::new(),
         report: false,
         refresh: "",
-        files: lower::narrowed(&loaded.context, &format!("{name}-requirements"), &files),
+        files: needs.tree(&loaded.context, &format!("{name}-requirements"), &files),
+        writable: needs.builds,
+        variables: needs.values(&cx.build_args),
         at: project.at,
     };
     let definition = lower::marshal(&lower::resolve(&inputs, cx));
     let result = bridge.solve(definition.into_pb(), caches).await?;
     let bytes = bridge.read_file(&result, &lower::lock_file(0, 1)).await?;
     let lock = SourceFile::new(format!("{name}/pylock.toml"), String::from_utf8_lossy(&bytes));
-    let whole = (&lock, &project.selection);
-    picks(whole, service, interpreter, &platform, lower::RESOLVED)
+    let mut packages = std::sync::Arc::unwrap_or_clone(pylock::parse(&lock)?);
+    packages.only(&lock, &needs.hashes)?;
+    let target = Target {
+        interpreter,
+        platform: &platform,
+        from_source: &from_source(service),
+        selection: &project.selection,
+        anchor: lower::RESOLVED,
+    };
+    Ok(needs.checkouts(choose(&lock, &packages, &target)?))
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::build::{Build, Ground, tools};
 use super::conflict::{self, Report};
+use super::needs::Needs;
 use super::target::{Target, platforms};
 use super::{Failure, Made, Options, Project, Request, load, made};
 use crate::bridge::{Bridge, Outcome, Refs};
@@ -19,6 +20,7 @@ use crate::diag::{Diagnostic, SourceFile, did_you_mean};
 use crate::lower::{self, Asked, EPOCH, ResolveInputs};
 use crate::manifest::{ProjectPath, Service};
 use crate::python::lock_text::{Resolved, lock_text};
+use crate::python::requirements::is_archive;
 use crate::python::{PackageName, Stamp, pylock};
 
 const TARGET: &str = "lock";
@@ -283,6 +285,7 @@ impl Locking<'_> {
             requirements: &service.project.requirements,
             constraints: &service.project.constraints,
         });
+        let needs = Needs::of_all(group.iter().map(|service| &service.project.needs));
         let inputs = ResolveInputs {
             label: &names,
             root: ground.root.clone(),
@@ -296,7 +299,9 @@ impl Locking<'_> {
             }),
             report: true,
             refresh: self.options.build_arg(REFRESH).unwrap_or_default(),
-            files: lower::narrowed(&self.loaded.context, "requirements", &files),
+            files: needs.tree(&self.loaded.context, "requirements", &files),
+            writable: needs.builds,
+            variables: needs.values(&ground.cx.build_args),
             at: first.project.at,
         };
         let definition = lower::marshal(&lower::resolve(&inputs, &ground.cx));
@@ -325,6 +330,11 @@ impl Locking<'_> {
                 let mut resolved =
                     Resolved::parse(&ground.interpreter.machine, &text).map_err(Failure::Internal)?;
                 resolved.edit_urls(|url| ground.cx.indexes.canonical(url));
+                let made = lower::lock_file(service, group.len());
+                let lock = (made.as_str(), &group[service].made.path);
+                for package in &mut resolved.packages {
+                    group[service].project.needs.settle(package, lock);
+                }
                 Ok::<_, Failure>(resolved)
             }
         });
@@ -332,7 +342,8 @@ impl Locking<'_> {
     }
 
     async fn files(&self, paths: &[ProjectPath]) -> Result<Vec<SourceFile>, Failure> {
-        let files = self.loaded.read(paths.to_vec()).await?;
+        let texts = paths.iter().filter(|path| !is_archive(path.as_str()));
+        let files = self.loaded.read(texts.cloned().collect()).await?;
         let there = files
             .into_iter()
             .filter_map(|(path, text)| Some(SourceFile::new(path.as_str(), text?)));

@@ -14,6 +14,7 @@ mod load;
 mod lock;
 mod locking;
 mod made;
+mod needs;
 mod options;
 mod outcome;
 mod project;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::made::{self, Made};
+use super::needs::Needs;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service};
@@ -32,6 +33,8 @@ pub struct Project {
     pub constraints: Vec<ProjectPath>,
     /// All of these and the files that they name.
     pub files: BTreeSet<ProjectPath>,
+    /// What else the resolver needs.
+    pub needs: Needs,
     /// Where the requirements are listed in the manifest.
     pub at: Span,
 }
@@ -57,6 +60,7 @@ impl Project {
             files,
             missing: Missing::new(),
             seen: BTreeSet::new(),
+            needs: Needs::default(),
             mistakes: Diagnostics::default(),
         };
         let project = gather.project(manifest_file, manifest, (name, service));
@@ -73,7 +77,8 @@ impl Project {
 pub(super) struct Gather<'a> {
     files: &'a Files,
     pub(super) missing: Missing,
-    seen: BTreeSet<ProjectPath>,
+    pub(super) seen: BTreeSet<ProjectPath>,
+    pub(super) needs: Needs,
     pub(super) mistakes: Diagnostics,
 }
 
@@ -121,7 +126,7 @@ impl Gather<'_> {
         let files = std::mem::take(&mut self.seen);
         let place = Made::place(manifest, name, service).filter(|_| !requirements.is_empty());
         let made = place.map(|path| Made {
-            text: self.look(&path),
+            text: self.optional(&path),
             now: self.stamp(
                 made::settings(manifest, service, &requirements, &constraints),
                 &files,
@@ -139,17 +144,8 @@ impl Gather<'_> {
             constraints,
             files,
             at,
+            needs: std::mem::take(&mut self.needs),
         }
-    }
-
-    /// A file that need not be there.
-    fn look(&mut self, path: &ProjectPath) -> Option<SourceFile> {
-        let found = self.files.get(path);
-        if found.is_none() {
-            self.missing.insert(path.clone());
-        }
-        let text = found?.as_deref()?;
-        Some(SourceFile::new(path.as_str(), text))
     }
 
     /// A stamp with the text of the files that were read.
@@ -184,10 +180,11 @@ impl Gather<'_> {
         let Some(file) = self.read(at, named_in, span) else {
             return;
         };
-        let (includes, mistakes) = requirements::includes(&file, at);
-        self.mistakes.extend(mistakes.into_iter().collect());
+        let (mut found, mistakes) = requirements::read(&file, at);
+        self.mistakes.extend(mistakes);
+        self.take(at, &file, &mut found);
         way.push(at.clone());
-        for include in includes {
+        for include in found.includes {
             // A file on the way is looked at again, so that the circle is seen.
             if way.contains(&include.path) || !self.seen.contains(&include.path) {
                 self.visit(&include.path, &file, include.span, way);
@@ -285,9 +282,9 @@ mod tests {
         let mistakes = gather(&[("base.txt", "-r s/r.txt"), ("s/r.txt", "x\n-r ../base.txt")]).unwrap_err();
         assert_eq!(
             mistakes,
-            ["s/r.txt:2:1: `base.txt` includes itself: base.txt -> s/r.txt -> base.txt"]
+            ["s/r.txt:2:4: `base.txt` includes itself: base.txt -> s/r.txt -> base.txt"]
         );
         let mistakes = gather(&[("base.txt", "-r s/more.txt"), ("s/r.txt", "")]).unwrap_err();
-        assert_eq!(mistakes, ["base.txt:1:1: `s/more.txt` is not there"]);
+        assert_eq!(mistakes, ["base.txt:1:4: `s/more.txt` is not there"]);
     }
 }

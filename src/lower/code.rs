@@ -1,12 +1,15 @@
 //! The code layer: only the listed paths, from a local source narrowed to them, owned by root, never an exec.
 
+use std::collections::BTreeMap;
+
 use buildkit_llb::{Copy, Differ, FileOp, Source, State};
 
 use super::context::{Context, EPOCH_NANOS, LocalContext};
 use super::folders;
 use crate::manifest::ProjectPath;
 use crate::plan::{CodePlan, FileFrom, FilePlan, Plan};
-use crate::python::artifact::Folder;
+use crate::python::artifact::{Checkout, Folder};
+use crate::python::requirements::CHECKOUTS;
 
 /// Adds code and files to a tree; nothing when the service has neither.
 pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
@@ -75,6 +78,41 @@ pub fn context_source(cx: &Context, what: &str, paths: &[ProjectPath]) -> State 
 /// outside a set would be removed and sent again.
 pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> State {
     without(context, what, paths, &[])
+}
+
+/// What the resolver reads: files of the repository, some of them in other words, and commits in folders of their
+/// own. A tree that is the resolver's to write to has a key of its content all the same, since it is a copy.
+pub fn requirement_files(
+    context: &LocalContext,
+    what: &str,
+    paths: &[ProjectPath],
+    texts: &BTreeMap<ProjectPath, String>,
+    checkouts: &BTreeMap<String, Checkout>,
+    writable: bool,
+) -> State {
+    let source = narrowed(context, what, paths);
+    if texts.is_empty() && checkouts.is_empty() && !writable {
+        return source;
+    }
+    let all = Copy::from(&source, "/", "/")
+        .dir_contents()
+        .allow_empty_wildcard();
+    let op = texts
+        .iter()
+        .fold(FileOp::on(State::scratch()).copy(all), |op, (path, text)| {
+            op.mkfile(format!("/{path}"), 0o644, text.as_bytes().to_vec(), None)
+        });
+    let op = checkouts.values().fold(op, |op, checkout| {
+        let tree = Source::git(&checkout.url, &checkout.commit)
+            .keep_git_dir()
+            .name(format!("[requirements] {} at {}", checkout.url, checkout.commit))
+            .build();
+        let to = format!("/{CHECKOUTS}/{}", checkout.commit);
+        op.copy(Copy::from(&tree, "/", to).dir_contents().create_dest_path())
+    });
+    op.timestamp(EPOCH_NANOS)
+        .name(format!("[internal] {what}"))
+        .build()
 }
 
 /// A folder that a package is built from, without what builds and tests leave in it and without other packages.

@@ -58,6 +58,8 @@ pub struct Context {
     pub extra_hosts: Vec<(String, IpAddr)>,
     /// Proxy settings for steps that use the network; in no cache key.
     pub proxy: ProxyEnv,
+    /// Arguments of the build that the user chose names for.
+    pub build_args: BTreeMap<String, String>,
     /// Put in front of the names of cache mounts.
     pub cache_namespace: String,
     /// Where packages are looked for and fetched from.

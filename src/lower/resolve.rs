@@ -3,7 +3,7 @@
 //! `scripts/resolve.py` drives uv as a job file says; everything that decides the result is in that file or in the
 //! mounted requirement files, so the result is cached by content.
 
-use buildkit_llb::{FileOp, Mount, State};
+use buildkit_llb::{BindMount, Exec, FileOp, Mount, State};
 use serde_json::{Value, json};
 
 use super::context::{Context, EPOCH_NANOS};
@@ -52,6 +52,10 @@ pub struct ResolveInputs<'a> {
     pub refresh: &'a str,
     /// All files that are named, themselves included.
     pub files: State,
+    /// Whether packages are built in them for their metadata.
+    pub writable: bool,
+    /// Variables that the files ask for: those without a value are secrets of the same name.
+    pub variables: Vec<(String, Option<String>)>,
     /// Where the requirements are listed.
     pub at: Span,
 }
@@ -88,7 +92,7 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
         .root(inputs.root.clone())
         .platform(cx.build_platform.clone())
         .cwd(REQUIREMENTS)
-        .mount(Mount::bind(REQUIREMENTS, inputs.files.clone()).readonly())
+        .mount(files(inputs))
         .mount(Mount::bind("/run/wheelwright/job", job_files(inputs, cx)).readonly())
         .mount(
             Mount::bind(
@@ -114,11 +118,31 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
     } else {
         exec.env("WHEELWRIGHT_REFRESH", inputs.refresh)
     };
+    let exec = with_variables(inputs, exec);
     cx.output(
         exec,
         format!("[{}] resolve requirements", inputs.label),
         inputs.at,
     )
+}
+
+fn files(inputs: &ResolveInputs<'_>) -> BindMount {
+    let mount = Mount::bind(REQUIREMENTS, inputs.files.clone());
+    if inputs.writable {
+        mount.no_output()
+    } else {
+        mount.readonly()
+    }
+}
+
+fn with_variables(inputs: &ResolveInputs<'_>, exec: Exec) -> Exec {
+    inputs
+        .variables
+        .iter()
+        .fold(exec, |exec, (name, value)| match value {
+            Some(value) => exec.env(name, value),
+            None => exec.secret_env(name, name, true),
+        })
 }
 
 fn secret(n: usize) -> String {

@@ -44,6 +44,25 @@ impl ProjectPath {
         folder.0 == "." || self.0.strip_prefix(&folder.0).is_some_and(inside)
     }
 
+    /// The path as it is written in a folder of the repository.
+    pub fn relative_to(&self, folder: &Self) -> String {
+        let parts = |path: &Self| -> Vec<String> {
+            let named = path.0.split('/').filter(|part| *part != ".");
+            named.map(str::to_owned).collect()
+        };
+        let (own, from) = (parts(self), parts(folder));
+        let shared = own.iter().zip(&from).take_while(|(a, b)| a == b).count();
+        let up = std::iter::repeat_n("..", from.len() - shared);
+        let words = up
+            .chain(own[shared..].iter().map(String::as_str))
+            .collect::<Vec<_>>();
+        if words.is_empty() {
+            ".".to_owned()
+        } else {
+            words.join("/")
+        }
+    }
+
     /// A path written relative to this folder.
     pub fn join(&self, relative: &str) -> Result<Self, String> {
         if self.0 == "." {

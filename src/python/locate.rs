@@ -166,7 +166,7 @@ impl Locate<'_> {
 }
 
 /// A full commit id in lowercase.
-pub(super) fn commit(text: &str) -> Option<String> {
+pub(crate) fn commit(text: &str) -> Option<String> {
     let full = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     full.then(|| text.to_ascii_lowercase())
 }

@@ -11,10 +11,12 @@ pub mod marker;
 pub mod name;
 pub mod pylock;
 pub mod pyproject;
+pub mod requirement;
 pub mod requirements;
 pub mod selection;
 pub mod stamp;
 pub mod tags;
+pub mod text;
 pub mod uv_lock;
 pub mod wheel_name;
 

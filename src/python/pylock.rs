@@ -1,13 +1,14 @@
 //! `pylock.toml` (PEP 751): every package with its files, sizes and digests. The lock format of Wheelwright.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::diag::{Diagnostic, SourceFile, Span};
-use crate::manifest::ProjectPath;
+use super::name::PackageName;
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
+use crate::manifest::{ProjectPath, Sha256};
 
 /// A lock as written; keys that decide nothing here are left out.
 #[derive(Debug, Clone, Deserialize)]
@@ -117,6 +118,45 @@ impl File {
             }
             (None, None, Some(path)) => &path[from(path)..],
             (None, None, None) => "",
+        }
+    }
+}
+
+impl Lock {
+    /// Keeps only files with the digests that a package may have, where any are given.
+    pub fn only(
+        &mut self,
+        file: &SourceFile,
+        hashes: &BTreeMap<PackageName, BTreeSet<Sha256>>,
+    ) -> Result<(), Diagnostics> {
+        let mut mistakes = Diagnostics::default();
+        for package in &mut self.packages {
+            let name = package.name.get_ref().parse::<PackageName>().ok();
+            let Some(allowed) = name.and_then(|name| hashes.get(&name)) else {
+                continue;
+            };
+            let fits = |file: &File| {
+                let hash = file.hashes.get("sha256");
+                hash.and_then(|hash| hash.parse().ok())
+                    .is_some_and(|hash: Sha256| allowed.contains(&hash))
+            };
+            let had = package.wheels.len() + usize::from(package.sdist.is_some());
+            package.wheels.retain(fits);
+            package.sdist = package.sdist.take().filter(fits);
+            if had > 0 && package.wheels.is_empty() && package.sdist.is_none() {
+                let message = format!(
+                    "no file of `{}` has a digest that it may have",
+                    package.name.get_ref()
+                );
+                mistakes.push(Diagnostic::error(message).at(file, span(&package.name)).help(
+                    "the index has other files than the hashes were made from; make them again, and look why",
+                ));
+            }
+        }
+        if mistakes.has_errors() {
+            Err(mistakes)
+        } else {
+            Ok(())
         }
     }
 }

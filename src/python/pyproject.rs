@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::pylock::span;
+use super::requirement;
 use crate::diag::{Diagnostic, SourceFile, Span};
 
 /// A project as written; keys that decide nothing here are left out.
@@ -116,11 +117,9 @@ pub fn requirement(
     file: &SourceFile,
     text: &Spanned<String>,
 ) -> Result<Requirement<VerbatimUrl>, Diagnostic> {
-    text.get_ref().parse().map_err(|error: pep508_rs::Pep508Error| {
-        let reason = error.to_string();
-        let first = reason.lines().next().unwrap_or_default().to_owned();
+    requirement::parse(text.get_ref()).map_err(|reason| {
         Diagnostic::error(format!("`{}` is not a requirement", text.get_ref()))
             .at(file, span(text))
-            .help(first)
+            .help(reason)
     })
 }
