@@ -3,6 +3,7 @@
 //! Commands return what is to be printed or a [`Failure`]; only this file prints and decides the exit status.
 
 pub mod build;
+pub mod cache;
 pub mod check;
 pub mod completions;
 pub mod engine;
@@ -43,6 +44,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Wheels(Box<wheels::WheelsCommand>),
     Schema(schema::SchemaArgs),
+    Cache(cache::CacheArgs),
     Engine(engine::EngineCommand),
     Completions(completions::CompletionsArgs),
     /// What runs in the frontend image
@@ -94,6 +96,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(args) => printer.raw(plan::run(&args)?.as_bytes()),
         Command::Wheels(args) => printer.raw(wheels::run(&args).await?.as_bytes()),
         Command::Schema(args) => printer.raw(schema::run(&args).as_bytes()),
+        Command::Cache(args) => printer.raw(cache::run(&args)?.as_bytes()),
         Command::Engine(args) => printer.raw(engine::run(&args).await?.as_bytes()),
         Command::Completions(args) => printer.raw(&completions::run(&args)),
         Command::Frontend => frontend::run()

@@ -9,6 +9,7 @@
 //! - [`session`]: what the engine may ask of this machine
 //! - [`solve`]: one build from request to result
 //! - [`status`]: its progress
+//! - [`SessionLayers`]: wheel layers made here
 //! - [`spec`], [`cache`]: outputs, caches, secrets as the user writes them
 //! - [`error`]: what went wrong, sorted by who can act
 
@@ -16,6 +17,7 @@ pub mod address;
 pub mod cache;
 pub mod connect;
 pub mod error;
+mod layers;
 mod outputs;
 pub mod session;
 pub mod solve;
@@ -25,8 +27,9 @@ pub mod status;
 pub use self::address::Address;
 pub use self::connect::{Engine, EngineInfo, Wanted, discover};
 pub use self::error::{Error, Failure, FailureKind, Snippet};
-pub use self::session::Source;
-pub use self::solve::{BuildRequest, BuildResult, Building, Work, WorkError, build};
+pub use self::layers::SessionLayers;
+pub use self::session::{Listed, Source};
+pub use self::solve::{BuildRequest, BuildResult, Building, LAYERS, Work, WorkError, build};
 pub use self::status::{Update, What};
 
 /// Bytes as lower-case hexadecimal digits.

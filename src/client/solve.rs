@@ -22,7 +22,7 @@ use super::cache::{Caches, imports_option};
 use super::connect::Engine;
 use super::error::{Error, Failure, FailureKind, is_transport, reason};
 use super::outputs::{self, Outputs};
-use super::session::{Services, Session, Source};
+use super::session::{Listed, Services, Session, Source, Store};
 use super::spec::{Cache, Output, SecretSource, Ssh};
 use super::status::{Update, updates};
 use crate::registry::dockerconfig::DockerConfig;
@@ -55,7 +55,12 @@ pub struct BuildRequest {
     pub shared_key: String,
     /// Registry credentials.
     pub docker_config: Arc<DockerConfig>,
+    /// Wheel layers for the engine, in the session's store [`LAYERS`].
+    pub layers: Option<Arc<Listed>>,
 }
+
+/// The name of the session's store with wheel layers.
+pub const LAYERS: &str = "wheelwright-layers";
 
 /// What the work needs to reach the build's gateway.
 #[derive(Debug, Clone)]
@@ -68,6 +73,8 @@ pub struct Building {
     pub session_id: String,
     /// The `cache-imports` option, to be sent with every solve; None without imports.
     pub cache_imports: Option<String>,
+    /// Takes steps of the work that are not the engine's.
+    pub updates: UnboundedSender<Update>,
 }
 
 /// Why the work failed. The gateway has been told as well, if it could be.
@@ -133,12 +140,20 @@ where
         push_after,
     } = outputs::adapt(&request.outputs, engine.info())?;
     let caches = Caches::prepare(&request.cache_imports, &request.cache_exports).map_err(local)?;
+    let mut stores: BTreeMap<_, _> = caches
+        .stores
+        .iter()
+        .map(|(id, dir)| (id.clone(), Store::Directory(dir.clone())))
+        .collect();
+    if let Some(listed) = request.layers {
+        stores.insert(format!("oci:{LAYERS}"), Store::Listed(listed));
+    }
     let services = Services {
         sources: request.sources,
         outputs: files,
         secrets: request.secrets,
         ssh: request.ssh,
-        stores: caches.stores.clone(),
+        stores,
         docker_config: request.docker_config,
     };
     let session = tokio::select! {
@@ -150,6 +165,7 @@ where
         build_ref: super::random_id(),
         session_id: session.id().to_owned(),
         cache_imports: (!caches.imports.is_empty()).then(|| imports_option(&caches.imports)),
+        updates: updates.clone(),
     };
     let build_ref = building.build_ref.clone();
     let solve = SolveRequest {

@@ -13,7 +13,7 @@ use super::target::{Target, platforms, target};
 use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, lock, store};
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::layers::{Census, Found, GraphProvider, Provider, Records, find};
+use crate::layers::{Census, Found, GraphProvider, Provider, Records, WheelsFrom, find};
 use crate::lower::{self, Compiler, Context, Folders};
 use crate::manifest::{ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
@@ -281,15 +281,32 @@ impl Build<'_> {
             session: &cx.context.session,
             platform: &cx.platform,
         });
+        // A folder that the user hands over is asked whatever the order is.
         let mut providers: Vec<&dyn Provider> = Vec::new();
         providers.extend(layout.as_ref().map(|store| store as &dyn Provider));
-        providers.extend(registry.as_ref().map(|store| store as &dyn Provider));
-        providers.push(&GraphProvider);
+        for from in &self.request.layers.order {
+            match from {
+                WheelsFrom::Store => providers.extend(registry.as_ref().map(|store| store as &dyn Provider)),
+                WheelsFrom::Session => providers.extend(self.session().await?),
+                WheelsFrom::Graph => providers.push(&GraphProvider),
+            }
+        }
         let founds = find(&providers, &plan.wanted()).await?;
         for note in founds.notes {
             self.note(note).await?;
         }
         Ok(founds.found)
+    }
+
+    /// Who makes layers in the caller's process, where the engine takes them.
+    async fn session(&self) -> Result<Option<&dyn Provider>, Failure> {
+        let session = self.request.layers.session.as_deref();
+        if session.is_some() && !self.engine.has("source.ocilayout") {
+            self.note("this engine takes no layers from the session: they are made in the build".to_owned())
+                .await?;
+            return Ok(None);
+        }
+        Ok(session.map(|session| session as &dyn Provider))
     }
 
     /// Says something once, however many platforms it is true of.

@@ -7,7 +7,7 @@ use buildkit_proto::rpc;
 
 use crate::bridge::BridgeError;
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceFile, Span};
-use crate::layers::Mismatch;
+use crate::layers::LayerError;
 
 /// gRPC codes.
 const UNKNOWN: i32 = 2;
@@ -46,9 +46,17 @@ impl From<Diagnostic> for Failure {
     }
 }
 
-impl From<Mismatch> for Failure {
-    fn from(mismatch: Mismatch) -> Self {
-        Diagnostic::error(mismatch.to_string()).into()
+impl From<LayerError> for Failure {
+    fn from(error: LayerError) -> Self {
+        match error {
+            LayerError::Mismatch(mismatch) => Diagnostic::error(mismatch.to_string()).into(),
+            LayerError::Broken(broken) => {
+                let mistakes = broken.into_iter().map(|broken| {
+                    Diagnostic::error(broken.message).maybe_help(broken.help.map(str::to_owned))
+                });
+                mistakes.collect::<Diagnostics>().into()
+            }
+        }
     }
 }
 

@@ -40,6 +40,7 @@ use buildkit_proto::pb;
 use futures_util::FutureExt as _;
 
 use crate::bridge::{Bridge, BridgeError, Outcome};
+use crate::layers::{Provider, WheelsFrom};
 
 /// What BuildKit asks of a frontend.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +53,35 @@ pub struct Request {
     pub tools: Tools,
     /// Where the project is read.
     pub origin: Origin,
+    /// Where wheel layers come from.
+    pub layers: Layers,
+}
+
+/// Where wheel layers may come from. What is found nowhere is made in the graph.
+#[derive(Clone)]
+pub struct Layers {
+    /// Who is asked, in this order.
+    pub order: Vec<WheelsFrom>,
+    /// Who makes layers in the caller's process; the frontend image has nobody.
+    pub session: Option<Arc<dyn Provider>>,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self {
+            order: WheelsFrom::ALL.to_vec(),
+            session: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Layers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layers")
+            .field("order", &self.order)
+            .field("session", &self.session.is_some())
+            .finish()
+    }
 }
 
 /// Where the helper that execs mount comes from. Its content is hashed, so equal binaries share the cache.

@@ -20,7 +20,9 @@ use super::{Failure, Options};
 use crate::bridge::{Bridge, BridgeError, ImageQuery, Place};
 use crate::diag::Diagnostic;
 use crate::layers::oci::{self, KEY};
-use crate::layers::{Answer, Format, Found, LayerKey, Mismatch, Provider, Recorded, Records, Wanted};
+use crate::layers::{
+    Answer, Format, Found, LayerError, LayerKey, Mismatch, Provider, Recorded, Records, Wanted,
+};
 use crate::manifest::{Manifest, Repository, WheelStore};
 
 /// The build argument that names another store than the manifest's.
@@ -79,7 +81,7 @@ impl Provider for RegistryStore<'_> {
         "wheel store"
     }
 
-    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, Mismatch> {
+    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, LayerError> {
         let looked = join_all(wanted.iter().map(|layer| self.look(layer))).await;
         let looked = looked.into_iter().collect::<Result<Vec<_>, _>>()?;
         let failed = looked
@@ -217,7 +219,7 @@ impl Provider for LayoutStore<'_> {
         "local wheel store"
     }
 
-    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, Mismatch> {
+    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, LayerError> {
         let WheelsLayout { store, digest } = self.layout;
         let query = ImageQuery {
             reference: format!("{LAYOUT_NAME}@{digest}"),

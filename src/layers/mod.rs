@@ -6,11 +6,13 @@
 mod census;
 mod group;
 mod key;
+pub mod local;
 pub mod oci;
 mod places;
 mod provider;
 mod record;
 mod wanted;
+mod wheels_from;
 
 pub use crate::manifest::LayerFormat as Format;
 pub use census::Census;
@@ -18,9 +20,10 @@ pub use group::{Budget, MAX_LAYERS, group, group_bytecode};
 pub(crate) use key::hex;
 pub use key::{BYTECODE, LAYOUT, LayerKey};
 pub use oci::LayerRecord;
-pub use provider::{Answer, Found, Founds, GraphProvider, Mismatch, Provider, find};
+pub use provider::{Answer, Broken, Found, Founds, GraphProvider, LayerError, Mismatch, Provider, find};
 pub use record::{Recorded, Records, with_records, with_records_of};
 pub use wanted::Wanted;
+pub use wheels_from::WheelsFrom;
 
 use serde::Serialize;
 

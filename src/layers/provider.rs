@@ -48,6 +48,26 @@ pub struct Mismatch {
     pub reason: String,
 }
 
+/// A layer that can be had nowhere, since what it is made of is not right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// What is wrong, with the names of layer and file.
+    pub message: String,
+    /// What the user can do about it.
+    pub help: Option<&'static str>,
+}
+
+/// Why no provider may be asked any more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayerError {
+    /// A provider has something else under the name of a layer.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// Wheels are not what the lock says, or no wheels.
+    #[error("{}", .0.iter().map(|broken| broken.message.as_str()).collect::<Vec<_>>().join("\n"))]
+    Broken(Vec<Broken>),
+}
+
 /// One who may have wheel layers.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -55,7 +75,7 @@ pub trait Provider: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Where each of the layers is; all are asked for at once so that they can be looked up side by side.
-    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, Mismatch>;
+    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, LayerError>;
 }
 
 /// The graph: makes any layer from its wheels.
@@ -68,7 +88,7 @@ impl Provider for GraphProvider {
         "graph"
     }
 
-    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, Mismatch> {
+    async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, LayerError> {
         Ok(Answer {
             found: vec![Some(Found::Unpack); wanted.len()],
             notes: Vec::new(),
@@ -86,7 +106,7 @@ pub struct Founds {
 }
 
 /// Asks the providers in turn; what nobody has is unpacked in the graph.
-pub async fn find(providers: &[&dyn Provider], wanted: &[Wanted<'_>]) -> Result<Founds, Mismatch> {
+pub async fn find(providers: &[&dyn Provider], wanted: &[Wanted<'_>]) -> Result<Founds, LayerError> {
     let mut found: Vec<Option<Found>> = vec![None; wanted.len()];
     let mut notes = Vec::new();
     for provider in providers {

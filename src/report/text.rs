@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::event::FinishedService;
+use crate::layers::local::cache::Size;
 
 /// `0.3s`, `12.0s`, `3m05s`.
 pub(crate) fn seconds(duration: Duration) -> String {
@@ -14,23 +15,9 @@ pub(crate) fn seconds(duration: Duration) -> String {
     format!("{}m{:02}s", whole / 60, whole % 60)
 }
 
-/// `512 B`, `1.5 MB`: powers of ten, as registries and disks count.
+/// `512 B`, `1.5 MB`.
 pub(crate) fn bytes(count: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB"];
-    let mut tenths = count.saturating_mul(10);
-    let mut unit = "B";
-    for larger in units {
-        if tenths < 10_000 {
-            break;
-        }
-        tenths /= 1000;
-        unit = larger;
-    }
-    if unit == "B" {
-        format!("{count} B")
-    } else {
-        format!("{}.{} {unit}", tenths / 10, tenths % 10)
-    }
+    Size(count).to_string()
 }
 
 /// `1 step`, `2 steps`.

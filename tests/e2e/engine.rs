@@ -86,6 +86,16 @@ pub(crate) fn run(command: &mut Command) -> Said {
     }
 }
 
+/// The `wheelwright` command with a cache that the tests share.
+pub(crate) fn wheelwright(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wheelwright"));
+    command.args(args).env(
+        "WHEELWRIGHT_CACHE_DIR",
+        concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"),
+    );
+    command
+}
+
 impl Engines {
     /// `buildctl build` through the frontend image on buildkitd.
     pub(crate) fn buildctl(&self, project: &Path, target: &str, more: &[&str]) -> Said {
@@ -134,7 +144,7 @@ impl Engines {
     /// The `wheelwright` command.
     #[expect(clippy::unused_self, reason = "whoever has engines has the command")]
     pub(crate) fn wheelwright(&self, args: &[&str]) -> Said {
-        run(Command::new(env!("CARGO_BIN_EXE_wheelwright")).args(args))
+        run(&mut wheelwright(args))
     }
 
     /// A name in the registry that no other test uses.

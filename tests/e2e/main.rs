@@ -12,4 +12,5 @@ mod mistakes;
 mod older;
 mod private;
 mod project;
+mod session;
 mod trees;

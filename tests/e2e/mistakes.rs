@@ -93,7 +93,7 @@ fn the_command_checks_without_an_engine() {
 }
 
 /// A server that gives every path the same bytes, for as long as the test runs.
-fn serve(bytes: &'static [u8]) -> u16 {
+pub(crate) fn serve(bytes: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("its number").port();
     std::thread::spawn(move || {
@@ -144,7 +144,7 @@ fn files_that_are_not_what_the_lock_says_never_get_in() {
     assert!(text.contains("unwheel: idna-3.10-py3-none-any.whl"), "{text}");
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     let digest = buildkit_llb::digest_of(bytes);
     digest.trim_start_matches("sha256:").to_owned()
 }

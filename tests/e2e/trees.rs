@@ -36,13 +36,36 @@ fn site_packages_equal_those_of_uv() {
         "    image: python:3.11-slim\n",
         "    image: python:3.11-slim\n    build_packages: [gcc]\n",
     );
-    let out = TempDir::new().expect("a folder");
     let folder = project.path().display().to_string();
-    let output = format!("type=local,dest={}", out.path().display());
-    engines
-        .wheelwright(&["build", "api", "-C", &folder, "-o", &output, "--progress=plain"])
-        .ok();
-    let ours = tree(&out.path().join("opt/venv/lib/python3.11/site-packages"));
+    let built = |origin: &str| {
+        let out = TempDir::new().expect("a folder");
+        let output = format!("type=local,dest={}", out.path().display());
+        let from = format!("--wheels-from={origin}");
+        engines
+            .wheelwright(&[
+                "build",
+                "api",
+                "-C",
+                &folder,
+                "-o",
+                &output,
+                "--progress=plain",
+                &from,
+            ])
+            .ok();
+        tree(&out.path().join("opt/venv"))
+    };
+    let (graph, session) = (built("graph"), built("session"));
+    assert!(graph == session, "the session's files are not those of the graph");
+    let ours = graph
+        .into_iter()
+        .filter_map(|(path, file)| {
+            Some((
+                path.strip_prefix("lib/python3.11/site-packages/")?.to_owned(),
+                file,
+            ))
+        })
+        .collect::<BTreeMap<_, _>>();
 
     let tools = TempDir::new().expect("a folder");
     let theirs = tree(&installed_by_uv(tools.path(), &ours));

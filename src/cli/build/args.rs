@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::cache::CachePlace;
 use crate::cli::engine::EngineArgs;
 use crate::cli::project::ProjectArgs;
+use crate::layers::WheelsFrom;
 use crate::report::Progress;
 
 const EXAMPLES: &str = "\
@@ -107,6 +109,22 @@ pub struct BuildArgs {
     /// Look base images up in their registry even if the engine has them
     #[arg(long, help_heading = "Cache")]
     pub(in crate::cli) pull: bool,
+
+    /// Where wheel layers come from, in this order: store, session, graph
+    ///
+    /// `store` is the manifest's wheel_store. `session`: this command downloads wheels, makes layers of them and hands
+    /// them to the engine. `graph`: the engine downloads and unpacks them; it is the last in any case. Without this, the
+    /// session is left out where the engine is not on this machine.
+    #[arg(
+        long,
+        env = "WHEELWRIGHT_WHEELS_FROM",
+        value_name = "ORIGIN,...",
+        value_delimiter = ',',
+        help_heading = "Build"
+    )]
+    pub(in crate::cli) wheels_from: Vec<WheelsFrom>,
+    #[command(flatten)]
+    pub(in crate::cli) cache: CachePlace,
 
     #[command(flatten)]
     pub(in crate::cli) engine: EngineArgs,

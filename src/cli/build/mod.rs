@@ -1,6 +1,7 @@
 //! `wheelwright build`: services to images.
 
 mod args;
+mod layers;
 mod metadata;
 mod outputs;
 mod request;
@@ -40,15 +41,18 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
         Printer::new()
             .note("note: the result stays in the engine's cache; `--push`, `--load` or `-o` take it out");
     }
+    let layers = layers::Layers::new(args, &engine);
     let jobs = services.iter().map(|service| {
         let outputs = outputs.of(service, engine.info());
-        let (request, options) = shared.request(args, service, outputs.clone());
+        let (mut request, options) = shared.request(args, service, outputs.clone());
         let (tools, origin) = (Shared::tools(), shared.origin());
+        let layers = layers.of_one_build();
+        request.layers = layers.listed();
         Job {
             service: service.as_str().into(),
             request,
             files: outputs::files(&outputs),
-            work: Box::new(move |building| work(building, options, tools, origin)),
+            work: Box::new(move |building| work(building, options, tools, origin, layers)),
         }
     });
     let options = run::Options {
@@ -64,6 +68,7 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
     )
     .await;
     engine.close().await;
+    layers.prune();
     if let Some(path) = &args.metadata_file {
         metadata::write(path, &ran)?;
     }
@@ -89,7 +94,8 @@ pub(super) async fn export(args: &BuildArgs, target: &str, folder: &Path) -> Res
         service: target.split(':').next().unwrap_or(target).into(),
         request,
         files: Vec::new(),
-        work: Box::new(move |building| work(building, options, tools, origin)),
+        // What is exported so holds no wheel layers.
+        work: Box::new(move |building| work(building, options, tools, origin, layers::OfOneBuild::default())),
     };
     let options = run::Options {
         jobs: 1,
@@ -106,6 +112,7 @@ fn work(
     mut options: request::Opts,
     tools: frontend::Tools,
     origin: frontend::Origin,
+    layers: layers::OfOneBuild,
 ) -> Work {
     Box::pin(async move {
         options.extend(
@@ -113,6 +120,7 @@ fn work(
                 .cache_imports
                 .map(|imports| ("cache-imports".to_owned(), imports)),
         );
+        let layers = layers.providers(building.updates);
         let bridge = GrpcBridge::control(building.channel, &building.build_ref)
             .map_err(|error| WorkError::Other(error.to_string()))?;
         let request = frontend::Request {
@@ -120,6 +128,7 @@ fn work(
             session: building.session_id,
             tools,
             origin,
+            layers,
         };
         let ended = frontend::run(Arc::new(bridge), request).await;
         ended.map_err(|failure| match failure {

@@ -156,6 +156,12 @@ impl Engine {
         &self.inner.address
     }
 
+    /// Whether it is on this machine for sure: behind a socket, or TCP that does not leave it.
+    pub fn is_local(&self) -> bool {
+        let local = ["unix://", "tcp://127.0.0.1:", "tcp://localhost:", "tcp://[::1]:"];
+        local.iter().any(|prefix| self.address().starts_with(prefix))
+    }
+
     /// What it said about itself.
     pub fn info(&self) -> &EngineInfo {
         &self.inner.info

@@ -1,12 +1,14 @@
-//! OCI layouts on this machine for the engine: what `local` caches are read from and written to.
+//! Content on this machine for the engine: OCI layouts that `local` caches are read from and written to, and what a
+//! build lists for it, such as wheel layers.
 //!
-//! The engine names a layout in a header (`local:DIR` for caches) and then speaks containerd's content protocol. A blob
+//! The engine names a store in a header (`local:DIR` for caches, `oci:NAME` for layouts) and then speaks containerd's content protocol. A blob
 //! is written beside the others and gets its name when its digest is right, so a broken export leaves no wrong
 //! blob. Only what BuildKit uses is served: labels, listing and deletion are not.
 
 use std::collections::BTreeMap;
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use buildkit_proto::content::content_server::Content;
@@ -23,6 +25,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::listed::Listed;
+
 /// What is served, for the session's announcement.
 pub(super) const METHODS: [&str; 5] = [
     "/containerd.services.content.v1.Content/Info",
@@ -33,24 +37,42 @@ pub(super) const METHODS: [&str; 5] = [
 ];
 
 /// Content in one message.
-const PIECE: u64 = 1 << 20;
+pub(super) const PIECE: u64 = 1 << 20;
 
-/// Layouts' directories by id.
+/// Where content comes from.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// A layout in a directory, to be read and written.
+    Directory(PathBuf),
+    /// What is listed, to be read.
+    Listed(Arc<Listed>),
+}
+
+/// Stores by id.
 #[derive(Debug)]
-pub(super) struct Layouts(BTreeMap<String, PathBuf>);
+pub(super) struct Layouts(BTreeMap<String, Store>);
 
 impl Layouts {
-    pub(super) fn new(stores: BTreeMap<String, PathBuf>) -> Self {
+    pub(super) fn new(stores: BTreeMap<String, Store>) -> Self {
         Self(stores)
     }
 
+    /// The directory of a store that can be written.
     fn layout(&self, headers: &MetadataMap) -> Result<&Path, Status> {
+        match self.store(headers)? {
+            Store::Directory(layout) => Ok(layout),
+            Store::Listed(_) => Err(Status::permission_denied("this store is only read")),
+        }
+    }
+
+    fn store(&self, headers: &MetadataMap) -> Result<&Store, Status> {
         let id = headers
             .get("buildkit-attachable-store-id")
             .and_then(|id| id.to_str().ok());
         let id = id.ok_or_else(|| Status::invalid_argument("the request names no store"))?;
-        let known = self.0.get(id).map(PathBuf::as_path);
-        known.ok_or_else(|| Status::not_found(format!("unknown store `{id}`")))
+        self.0
+            .get(id)
+            .ok_or_else(|| Status::not_found(format!("unknown store `{id}`")))
     }
 }
 
@@ -69,16 +91,33 @@ async fn size(layout: &Path, digest: &str) -> Result<u64, Status> {
     Ok(metadata.len())
 }
 
-fn failed(error: &std::io::Error) -> Status {
+/// Where a read begins and how long it is, of `total` bytes.
+pub(super) fn range(request: &ReadContentRequest, total: u64) -> Result<(u64, u64), Status> {
+    let offset = u64::try_from(request.offset).unwrap_or(0);
+    if offset > total {
+        let digest = &request.digest;
+        return Err(Status::out_of_range(format!(
+            "read past the {total} bytes of {digest}"
+        )));
+    }
+    let rest = total - offset;
+    let wanted = u64::try_from(request.size).ok().filter(|wanted| *wanted > 0);
+    Ok((offset, wanted.map_or(rest, |wanted| wanted.min(rest))))
+}
+
+pub(super) fn failed(error: &std::io::Error) -> Status {
     Status::internal(error.to_string())
 }
 
 #[tonic::async_trait]
 impl Content for Layouts {
     async fn info(&self, request: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
-        let layout = self.layout(request.metadata())?;
         let digest = request.get_ref().digest.clone();
-        let size = size(layout, &digest).await?.cast_signed();
+        let size = match self.store(request.metadata())? {
+            Store::Directory(layout) => size(layout, &digest).await?,
+            Store::Listed(listed) => listed.get(&digest)?.size(),
+        };
+        let size = size.cast_signed();
         Ok(Response::new(InfoResponse {
             info: Some(Info {
                 digest,
@@ -111,24 +150,13 @@ impl Content for Layouts {
     type ReadStream = ReceiverStream<Result<ReadContentResponse, Status>>;
 
     async fn read(&self, request: Request<ReadContentRequest>) -> Result<Response<Self::ReadStream>, Status> {
-        let layout = self.layout(request.metadata())?;
-        let ReadContentRequest {
-            digest,
-            offset,
-            size: wanted,
-        } = request.get_ref();
+        let layout = match self.store(request.metadata())? {
+            Store::Directory(layout) => layout,
+            Store::Listed(listed) => return Ok(Response::new(listed.read(request.get_ref()).await?)),
+        };
+        let digest = &request.get_ref().digest;
         let total = size(layout, digest).await?;
-        let offset = u64::try_from(*offset).unwrap_or(0);
-        if offset > total {
-            return Err(Status::out_of_range(format!(
-                "read past the {total} bytes of {digest}"
-            )));
-        }
-        let rest = total - offset;
-        let length = u64::try_from(*wanted)
-            .ok()
-            .filter(|wanted| *wanted > 0)
-            .map_or(rest, |wanted| wanted.min(rest));
+        let (offset, length) = range(request.get_ref(), total)?;
         let mut file = fs_err::tokio::File::open(blob(layout, digest)?)
             .await
             .map_err(|error| failed(&error))?;

@@ -4,15 +4,17 @@
 //! swapped: the engine calls, this process serves. It announces every method it serves; the engine asks for
 //! nothing else. Each build has a session of its own, so that exporters, credentials and failures do not mix.
 //!
-//! Served: file trees ([`crate::tree`]) to the engine, results back, registry credentials ([`crate::registry::dockerconfig`]), secrets,
-//! ssh agents, OCI layouts for local caches, health. Not served: uploads of a single stream, which only contexts on
-//! standard input need, and registry tokens made on this side; the engine then makes them from the credentials.
+//! Served: file trees ([`crate::tree`]) to the engine, results back, registry credentials
+//! ([`crate::registry::dockerconfig`]), secrets, ssh agents, OCI layouts for local caches, wheel layers that were made
+//! here, health. Not served: uploads of a single stream, which only contexts on standard input need, and registry tokens
+//! made on this side; the engine then makes them from the credentials.
 
 mod auth;
 mod content;
 mod filesend;
 mod filesync;
 mod health;
+mod listed;
 mod secrets;
 mod serve;
 mod ssh;
@@ -25,6 +27,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+pub use self::content::Store;
+pub use self::listed::Listed;
 use super::Error;
 use super::connect::Engine;
 use super::spec::{Dest, SecretSource, Ssh};
@@ -41,8 +45,8 @@ pub struct Services {
     pub secrets: BTreeMap<String, SecretSource>,
     /// ssh agents.
     pub ssh: Vec<Ssh>,
-    /// Directories with an OCI layout, by the id that the engine asks for.
-    pub stores: BTreeMap<String, PathBuf>,
+    /// Content by the id of its store, as the engine asks for it.
+    pub stores: BTreeMap<String, Store>,
     /// Registry credentials.
     pub docker_config: Arc<DockerConfig>,
 }

@@ -1,0 +1,99 @@
+//! Where the wheel layers of a run come from.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::BuildArgs;
+use crate::cli::cache::CachePlace;
+use crate::client::{Engine, Listed, SessionLayers, Update};
+use crate::layers::local::{Cache, Credentials, Fetch, Maker, NetrcFile};
+use crate::layers::{Provider, WheelsFrom};
+use crate::report::{Printer, Progress};
+use crate::{frontend, http};
+
+/// What all builds of a run share: what one makes, the others find.
+pub(super) struct Layers {
+    order: Vec<WheelsFrom>,
+    maker: Option<Maker>,
+}
+
+impl Layers {
+    /// The places that are asked for, or those that suit the engine. One that is not on this machine may be far away,
+    /// and nearer to the index.
+    pub(super) fn new(args: &BuildArgs, engine: &Engine) -> Self {
+        let mut order = args.wheels_from.clone();
+        if order.is_empty() {
+            order = WheelsFrom::ALL.to_vec();
+            if !engine.is_local() {
+                order.retain(|from| *from != WheelsFrom::Session);
+            }
+        }
+        let asked = order.contains(&WheelsFrom::Session);
+        let maker = asked.then(|| maker(&args.cache)).and_then(|made| {
+            let quiet = args.progress == Progress::Json;
+            made.inspect_err(|reason| {
+                if !quiet {
+                    let text = format!("warning: wheel layers are made by the engine: {reason}");
+                    Printer::new().note(&text);
+                }
+            })
+            .ok()
+        });
+        Self { order, maker }
+    }
+
+    /// For one build: layers are listed for its session alone.
+    pub(super) fn of_one_build(&self) -> OfOneBuild {
+        let made = self.maker.clone().map(|maker| (maker, Arc::default()));
+        OfOneBuild {
+            order: self.order.clone(),
+            made,
+        }
+    }
+
+    /// Makes room in the cache. The builds are done, so nothing that goes wrong here is worth failing for.
+    pub(super) fn prune(&self) {
+        if let Some(maker) = &self.maker {
+            let cache = maker.cache();
+            drop(cache.prune(cache.limit()));
+        }
+    }
+}
+
+fn maker(place: &CachePlace) -> Result<Maker, String> {
+    let cache: Cache = place
+        .open()
+        .map_err(|failure| failure.text().unwrap_or_default())?;
+    let netrc = NetrcFile::load()?;
+    let credentials = netrc.map(|file| Arc::new(file) as Arc<dyn Credentials>);
+    Ok(Maker::new(
+        cache,
+        Fetch::new(http::client()?, credentials.into_iter().collect()),
+    ))
+}
+
+/// Where the wheel layers of one build come from; by default from the graph.
+#[derive(Default)]
+pub(super) struct OfOneBuild {
+    order: Vec<WheelsFrom>,
+    made: Option<(Maker, Arc<Listed>)>,
+}
+
+impl OfOneBuild {
+    /// What the session has to serve.
+    pub(super) fn listed(&self) -> Option<Arc<Listed>> {
+        self.made.as_ref().map(|(_, listed)| listed.clone())
+    }
+
+    /// For the frontend; `updates` gets the steps that are done here.
+    pub(super) fn providers(self, updates: UnboundedSender<Update>) -> frontend::Layers {
+        let session = self
+            .made
+            .map(|(maker, listed)| Arc::new(SessionLayers::new(maker, listed, updates)) as Arc<dyn Provider>);
+        frontend::Layers {
+            order: self.order,
+            session,
+        }
+    }
+}
