@@ -1,14 +1,14 @@
 //! How fast wheels become layers and trees, beside the least that any program has to do for it.
 //!
 //! `cargo bench --package unwheel --bench transcode -- DIR_OF_WHEELS [ROUNDS]`; `bench/wheels DIR` downloads a set.
-//! Prints JSON: milliseconds (median and all rounds) and peak memory of each way. Every round of a way is a process
-//! of its own, ways take turns, the wheels are in the page cache. Asserts nothing.
+//! Prints JSON: milliseconds of the clock and of all processors together (medians), peak memory and bytes written of
+//! each way. Every round of a way is a process of its own, ways take turns, the wheels are in the page cache. On a busy
+//! machine compare processor time. Asserts nothing.
 //!
 //! | way | what it does |
 //! |---|---|
 //! | `hash` | reads the wheels, inflates their entries, SHA-256 of the packed and of the unpacked bytes |
-//! | `gzip`, … | transcodes each wheel to a layer that is thrown away |
-//! | `gzip-file` | the same, written to a file |
+//! | `gzip`, `estargz`, `zstd` | makes a layer of each wheel and throws it away |
 //! | `write` | reads, inflates and writes each entry to a file below a new folder |
 //! | `install` | installs all wheels into a new folder |
 
@@ -19,7 +19,7 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use flate2::{Decompress, FlushDecompress};
@@ -27,7 +27,7 @@ use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive};
 use sha2::{Digest, Sha256};
 use unwheel::{LayerFormat, Layout, Options, Plan, PythonVersion, install, wheels_in, write_layer};
 
-const WAYS: [&str; 5] = ["hash", "gzip", "gzip-file", "write", "install"];
+const WAYS: [&str; 6] = ["hash", "gzip", "estargz", "zstd", "write", "install"];
 
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -45,60 +45,88 @@ fn main() {
     }
 }
 
+/// What one round took.
+struct Round {
+    wall_ms: u64,
+    cpu_ms: u64,
+    peak_kib: u64,
+    written: u64,
+}
+
 /// Runs all ways in turn and prints the table.
 fn compare(folder: &Path, rounds: usize) {
-    let mut results = vec![Vec::new(); WAYS.len()];
+    let mut results: Vec<Vec<Round>> = WAYS.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
         for (way, results) in WAYS.iter().zip(&mut results) {
-            let output = Command::new(std::env::current_exe().expect("a path"))
+            let program = std::env::current_exe().expect("a path");
+            let output = Command::new(program)
                 .arg(folder)
                 .arg(way)
                 .output()
                 .expect("a process");
             assert!(output.status.success(), "{way}: {output:?}");
             let text = String::from_utf8(output.stdout).expect("text");
-            let (time, memory) = text.trim().split_once(' ').expect("two numbers");
-            results.push((
-                time.parse::<f64>().expect("milliseconds"),
-                memory.parse::<u64>().expect("KiB"),
-            ));
+            let numbers: Vec<u64> = text
+                .split_whitespace()
+                .map(|n| n.parse().expect("a number"))
+                .collect();
+            let [wall_ms, cpu_ms, peak_kib, written] = numbers[..] else {
+                panic!("{way}: {text}");
+            };
+            results.push(Round {
+                wall_ms,
+                cpu_ms,
+                peak_kib,
+                written,
+            });
         }
     }
     let wheels = wheels(folder);
     let bytes: u64 = wheels.iter().map(|path| size(path)).sum();
-    println!("{{\"wheels\": {}, \"bytes\": {bytes}, \"ways\": {{", wheels.len());
+    println!(
+        "{{\"wheels\": {}, \"bytes\": {bytes}, \"threads\": {}, \"ways\": {{",
+        wheels.len(),
+        jobs()
+    );
     for (at, (way, results)) in WAYS.iter().zip(&results).enumerate() {
-        let mut times: Vec<f64> = results.iter().map(|&(time, _)| time).collect();
-        times.sort_by(f64::total_cmp);
-        let memory = results
-            .iter()
-            .map(|&(_, memory)| memory)
-            .max()
-            .unwrap_or_default();
         let comma = if at + 1 == WAYS.len() { "" } else { "," };
         println!(
-            "  \"{way}\": {{\"median_ms\": {:.0}, \"peak_kib\": {memory}, \"rounds_ms\": {times:.0?}}}{comma}",
-            times[times.len() / 2]
+            "  \"{way}\": {{\"wall_ms\": {}, \"cpu_ms\": {}, \"peak_kib\": {}, \"written\": {}}}{comma}",
+            median(results.iter().map(|round| round.wall_ms)),
+            median(results.iter().map(|round| round.cpu_ms)),
+            results
+                .iter()
+                .map(|round| round.peak_kib)
+                .max()
+                .unwrap_or_default(),
+            results[0].written,
         );
     }
     println!("}}}}");
+}
+
+fn median(numbers: impl Iterator<Item = u64>) -> u64 {
+    let mut numbers: Vec<u64> = numbers.collect();
+    numbers.sort_unstable();
+    numbers[numbers.len() / 2]
 }
 
 /// Measures one way in this process.
 fn one_round(way: &str, folder: &Path) {
     let wheels = wheels(folder);
     let scratch = tempfile::tempdir().expect("a folder");
-    let started = Instant::now();
+    let written = AtomicU64::new(0);
+    let layers = |format| {
+        spread(&wheels, |wheel| {
+            written.fetch_add(layer(wheel, format), Ordering::Relaxed);
+        });
+    };
+    let (started, cpu) = (Instant::now(), cpu_ms());
     match way {
         "hash" => spread(&wheels, hash),
-        "gzip" => spread(&wheels, |wheel| {
-            layer(wheel, LayerFormat::Gzip, &mut std::io::sink());
-        }),
-        "gzip-file" => spread(&wheels, |wheel| {
-            let name = wheel.file_name().expect("a name");
-            let mut file = File::create(scratch.path().join(name)).expect("a file");
-            layer(wheel, LayerFormat::Gzip, &mut file);
-        }),
+        "gzip" => layers(LayerFormat::Gzip),
+        "estargz" => layers(LayerFormat::Estargz),
+        "zstd" => layers(LayerFormat::Zstd { level: 3 }),
         "write" => spread(&wheels, |wheel| write(wheel, scratch.path())),
         _ => {
             let options = Options {
@@ -110,12 +138,16 @@ fn one_round(way: &str, folder: &Path) {
             install(&wheels, &options).expect("good wheels");
         }
     }
-    println!("{:.1} {}", started.elapsed().as_secs_f64() * 1000.0, peak());
+    let (wall, cpu) = (started.elapsed().as_millis(), cpu_ms() - cpu);
+    println!("{wall} {cpu} {} {}", peak_kib(), written.into_inner());
 }
 
-fn layer(wheel: &Path, format: LayerFormat, out: &mut dyn Write) {
+/// Makes a layer and returns its size.
+fn layer(wheel: &Path, format: LayerFormat) -> u64 {
     let plan = Plan::open(&[wheel.to_owned()], &layout(), false, NonZeroUsize::MIN).expect("a good wheel");
-    write_layer(&plan, &format, out).expect("a layer");
+    write_layer(&plan, &format, &mut std::io::sink())
+        .expect("a layer")
+        .size
 }
 
 fn hash(wheel: &Path) {
@@ -230,10 +262,22 @@ fn jobs() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Most memory that was resident, in KiB, as Linux tells it.
-fn peak() -> u64 {
+/// Most memory that was resident, as Linux tells it.
+fn peak_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
         .unwrap_or_default()
+}
+
+/// Time on processors in this process, user and system, as Linux tells it in hundredths of a second.
+fn cpu_ms() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum::<u64>()
+        * 10
 }
