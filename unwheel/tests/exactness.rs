@@ -1,4 +1,7 @@
-//! Holds the installed tree against the one uv makes of the same wheels at the same path: paths, bytes and modes.
+//! Holds the installed tree against the ones uv and pip make of the same wheels at the same path: paths, bytes and
+//! modes. And layers against the installed tree, in every format, one for all wheels and one for each.
+//!
+//! What may differ is listed in docs/decisions/0005-installer-metadata.md.
 //!
 //! Needs a network and `python3` with pip: set `WHEELWRIGHT_NETWORK=1`. Then anything missing is a failure; without
 //! it the test says so and does nothing. uv comes from the package index by hash, the wheels by version.
@@ -7,10 +10,12 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Entry, Node, Wheel, line, network, stderr, tree, unwheel};
+use ::unwheel::{LayerFormat, Layout, Plan, wheels_in};
+use support::{Entry, FORMATS, Node, Wheel, layer, line, network, stderr, tree, unpack, unwheel};
 
 const UV: &str = "uv==0.13.9 \
     --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
@@ -79,8 +84,8 @@ const WHEELS: &[&str] = &[
 ];
 
 #[test]
-fn equals_uv() {
-    if !network("comparing with uv needs a network") {
+fn equals_uv_and_pip() {
+    if !network("comparing with uv and pip needs a network") {
         return;
     }
     let temp = tempfile::tempdir().unwrap();
@@ -110,6 +115,7 @@ fn equals_uv() {
     );
     assert_eq!(fs::read_dir(&real).unwrap().count(), WHEELS.len());
     bench.compare(&real, "plain/venv");
+    bench.compare_with_pip(&real, "plain/venv");
 }
 
 /// Wheels with what is rare in the wild.
@@ -254,95 +260,218 @@ impl Bench {
         command
     }
 
-    /// Installs all wheels of a directory both ways and compares the trees.
+    /// Installs all wheels of a directory with uv, with `unwheel` and as layers, and compares the trees.
     #[track_caller]
     fn compare(&self, wheels: &Path, venv: &str) {
         let venv = self.directory.join(venv);
-        let root = self.directory.join("root");
-        run(self.uv().args(["venv", "--python"]).arg(&self.python).arg(&venv));
-        let skeleton = tree(&venv);
-        let mut files: Vec<PathBuf> = fs::read_dir(wheels).unwrap().map(|e| e.unwrap().path()).collect();
-        files.sort();
-        run(self
-            .uv()
-            .args(["pip", "install", "--no-deps", "--no-index", "--python"])
-            .arg(&venv)
-            .args(&files));
-        let mut theirs = tree(&venv);
-        theirs.retain(|path, node| !node.directory && path != ".lock" && !skeleton.contains_key(path));
-
-        let (root_name, venv_name) = (root.to_str().unwrap(), venv.to_str().unwrap());
-        let flags = [
-            "--root",
-            root_name,
-            "--venv",
-            venv_name,
-            "--python",
-            &self.python_version,
-        ];
-        let output = unwheel(&flags, &[wheels]);
-        assert!(output.status.success(), "{}", stderr(&output));
-        let mut ours = tree(&root.join(venv.strip_prefix("/").unwrap()));
-        assert!(ours.values().all(|node| !node.directory || node.mode == 0o755));
-        ours.retain(|_, node| !node.directory);
-
+        let files = wheels_in(&[wheels.to_owned()]).unwrap();
+        let theirs = self.install_into(&venv, |python| {
+            let mut uv = self.uv();
+            uv.args(["pip", "install", "--no-deps", "--no-index", "--python"])
+                .arg(python)
+                .args(&files);
+            uv
+        });
         assert!(
             theirs.len() >= files.len() * 3,
             "uv installed {} files only",
             theirs.len()
         );
-        compare(&theirs, &ours);
+        let root = self.unwheel(wheels, &venv);
+        compare(Installer::Uv, &theirs, &files_below(&root, &venv));
+        self.compare_layers(&files, &venv, &tree(&root));
         fs::remove_dir_all(&root).unwrap();
-        fs::remove_dir_all(&venv).unwrap();
+    }
+
+    /// The same with pip, of which the wheel to run is among the others. It is asked by name and version, since it
+    /// notes where files given by path come from.
+    #[track_caller]
+    fn compare_with_pip(&self, wheels: &Path, venv: &str) {
+        let venv = self.directory.join(venv);
+        let pip = wheels_in(&[wheels.to_owned()])
+            .unwrap()
+            .into_iter()
+            .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("pip-"))
+            .unwrap();
+        let theirs = self.install_into(&venv, |python| {
+            let mut command = Command::new(python);
+            command
+                .arg(pip.join("pip"))
+                .args([
+                    "install",
+                    "-q",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                    "--no-index",
+                ])
+                .args(["--no-compile", "--ignore-installed", "--find-links"])
+                .arg(wheels)
+                .args(WHEELS);
+            command
+        });
+        let root = self.unwheel(wheels, &venv);
+        compare(Installer::Pip, &theirs, &files_below(&root, &venv));
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    /// Makes a venv, runs a command with its interpreter, and returns the files it has added. The venv is gone then.
+    #[track_caller]
+    fn install_into(&self, venv: &Path, command: impl FnOnce(&Path) -> Command) -> BTreeMap<String, Node> {
+        run(self.uv().args(["venv", "--python"]).arg(&self.python).arg(venv));
+        let skeleton = tree(venv);
+        run(&mut command(&venv.join("bin/python")));
+        let mut added = tree(venv);
+        added.retain(|path, node| !node.directory && path != ".lock" && !skeleton.contains_key(path));
+        fs::remove_dir_all(venv).unwrap();
+        added
+    }
+
+    /// Installs wheels below a new root.
+    #[track_caller]
+    fn unwheel(&self, wheels: &Path, venv: &Path) -> PathBuf {
+        let root = self.directory.join("root");
+        let (root_name, venv_name) = (root.to_str().unwrap(), venv.to_str().unwrap());
+        let version = self.python_version.as_str();
+        let flags = ["--root", root_name, "--venv", venv_name, "--python", version];
+        let output = unwheel(&flags, &[wheels]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        root
+    }
+
+    /// Unpacks layers and compares with what was installed, directories and times included.
+    #[track_caller]
+    fn compare_layers(&self, wheels: &[PathBuf], venv: &Path, installed: &BTreeMap<String, Node>) {
+        let layout = Layout::new(venv.to_str().unwrap(), self.python_version.parse().unwrap()).unwrap();
+        let each: Vec<&[PathBuf]> = wheels.chunks(1).collect();
+        for (format, program) in FORMATS {
+            // One layer for all, and in the usual format one on top of the other as well.
+            let stacks: &[&[&[PathBuf]]] = if *format == LayerFormat::Gzip {
+                &[&[wheels], &each]
+            } else {
+                &[&[wheels]]
+            };
+            for stack in stacks {
+                let directory = self.directory.join("layers");
+                fs::create_dir(&directory).unwrap();
+                for wheels in *stack {
+                    let plan = Plan::open(wheels, &layout, false, NonZeroUsize::MIN).unwrap();
+                    unpack(&layer(&plan, *format).0, program, &directory);
+                }
+                let mut unpacked = tree(&directory);
+                unpacked
+                    .retain(|path, _| !ESTARGZ.contains(&path.as_str()) || *format != LayerFormat::Estargz);
+                let differs = |path: &&String| *path != "." && installed.get(*path) != unpacked.get(*path);
+                let differences: Vec<&String> =
+                    installed.keys().chain(unpacked.keys()).filter(differs).collect();
+                assert!(differences.is_empty(), "{format:?}: {differences:#?}");
+                fs::remove_dir_all(&directory).unwrap();
+            }
+        }
     }
 }
 
-/// Allows a difference in `INSTALLER`, which uv was told not to write, and in its line in `RECORD`; in nothing else.
+/// What eStargz adds.
+const ESTARGZ: [&str; 2] = [".no.prefetch.landmark", "stargz.index.json"];
+
+fn files_below(root: &Path, venv: &Path) -> BTreeMap<String, Node> {
+    let mut files = tree(&root.join(venv.strip_prefix("/").unwrap()));
+    assert!(files.values().all(|node| !node.directory || node.mode == 0o755));
+    files.retain(|_, node| !node.directory);
+    files
+}
+
+/// Whose tree is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Installer {
+    /// Told not to write `INSTALLER` and the like.
+    Uv,
+    Pip,
+}
+
+impl Installer {
+    /// Files of which ours may differ in contents or be absent.
+    fn owns(self, path: &str) -> bool {
+        path.ends_with(".dist-info/INSTALLER") || self == Self::Pip && path.ends_with(".dist-info/REQUESTED")
+    }
+
+    fn modes_agree(self, path: &str, their: &Node, our: &Node) -> bool {
+        // pip writes a new `RECORD`, uv and unwheel into the wheel's own.
+        let own_record = self == Self::Pip && path.ends_with(".dist-info/RECORD");
+        their.mode == our.mode || own_record && their.mode == 0o644
+    }
+
+    fn contents_agree(self, path: &str, their: &Node, our: &Node) -> bool {
+        if path.ends_with(".dist-info/RECORD") {
+            self.lines(&their.contents) == self.lines(&our.contents)
+        } else if self == Self::Pip && path.starts_with("bin/") && their.contents != our.contents {
+            wrapper(&their.contents) == wrapper(&our.contents)
+        } else {
+            their.contents == our.contents
+        }
+    }
+
+    /// The lines of a `RECORD` that have to be equal.
+    fn lines(self, record: &[u8]) -> Vec<&str> {
+        let text = std::str::from_utf8(record).unwrap();
+        let mut lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.contains(".dist-info/INSTALLER,"))
+            .collect();
+        if self == Self::Pip {
+            // It has texts of its own for wrappers, and lists signatures that the wheel does not list.
+            let own = [".dist-info/REQUESTED,", ".dist-info/RECORD.jws,", "/bin/"];
+            lines.retain(|line| !own.iter().any(|own| line.contains(own)));
+            lines.sort_unstable();
+        }
+        lines
+    }
+}
+
+/// What matters of the wrapper of an entry point: interpreter, import and call.
+fn wrapper(script: &[u8]) -> Vec<&str> {
+    let lines: Vec<&str> = std::str::from_utf8(script).unwrap().lines().collect();
+    let matters = |line: &&str| {
+        ["#!", "from ", "    sys.exit("]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let wrapper: Vec<&str> = lines.into_iter().filter(matters).collect();
+    assert_eq!(wrapper.len(), 3, "{wrapper:?}");
+    wrapper
+}
+
+/// Allows the differences that are the installer's own, and no other.
 #[track_caller]
-fn compare(theirs: &BTreeMap<String, Node>, ours: &BTreeMap<String, Node>) {
+fn compare(installer: Installer, theirs: &BTreeMap<String, Node>, ours: &BTreeMap<String, Node>) {
     let mut differences = Vec::new();
     for path in theirs
         .keys()
         .chain(ours.keys().filter(|path| !theirs.contains_key(*path)))
     {
-        if path.ends_with(".dist-info/INSTALLER") {
+        if installer.owns(path) {
             continue;
         }
         let (Some(their), Some(our)) = (theirs.get(path), ours.get(path)) else {
-            differences.push(format!(
-                "{path}: only {}",
-                if ours.contains_key(path) { "ours" } else { "uv's" }
-            ));
+            let whose = if ours.contains_key(path) { "ours" } else { "theirs" };
+            differences.push(format!("{path}: only {whose}"));
             continue;
         };
-        if their.mode != our.mode {
-            differences.push(format!("{path}: mode {:o}, uv's {:o}", our.mode, their.mode));
+        if !installer.modes_agree(path, their, our) {
+            differences.push(format!("{path}: mode {:o}, theirs {:o}", our.mode, their.mode));
         }
-        let equal = if path.ends_with(".dist-info/RECORD") {
-            without_installer(&their.contents) == without_installer(&our.contents)
-        } else {
-            their.contents == our.contents
-        };
-        if !equal {
+        if !installer.contents_agree(path, their, our) {
             let show = |node: &Node| {
                 String::from_utf8_lossy(&node.contents[..node.contents.len().min(3000)]).into_owned()
             };
-            differences.push(format!("{path}: uv's\n{}\nours\n{}", show(their), show(our)));
+            differences.push(format!("{path}: theirs\n{}\nours\n{}", show(their), show(our)));
         }
     }
     assert!(
         differences.is_empty(),
-        "{} differences\n{}",
+        "{installer:?}: {} differences\n{}",
         differences.len(),
         differences.join("\n")
     );
-}
-
-fn without_installer(record: &[u8]) -> String {
-    let text = std::str::from_utf8(record).unwrap();
-    text.split_inclusive('\n')
-        .filter(|line| !line.contains(".dist-info/INSTALLER,"))
-        .collect()
 }
 
 #[track_caller]

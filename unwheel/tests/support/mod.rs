@@ -7,7 +7,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -389,4 +389,37 @@ pub(crate) fn network(what: &str) -> bool {
         std::io::stderr().write_all(note.as_bytes()).unwrap();
     }
     allowed
+}
+
+/// Everything a layer can be, with the program that unpacks it.
+pub(crate) const FORMATS: &[(LayerFormat, &str)] = &[
+    (LayerFormat::Gzip, "gzip"),
+    (LayerFormat::Estargz, "gzip"),
+    #[cfg(feature = "zstd")]
+    (LayerFormat::Zstd { level: 3 }, "zstd"),
+];
+
+/// Pipes bytes into a command that has to succeed.
+pub(crate) fn pipe(bytes: &[u8], command: &mut Command) -> Vec<u8> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        // A command that stops reading tells why itself.
+        scope.spawn(move || input.write_all(bytes));
+        child.wait_with_output().unwrap()
+    });
+    assert!(output.status.success(), "{command:?}: {}", stderr(&output));
+    output.stdout
+}
+
+/// Unpacks a layer with the system's `tar`.
+pub(crate) fn unpack(bytes: &[u8], program: &str, directory: &Path) {
+    let archive = pipe(bytes, Command::new(program).args(["-d", "-c"]));
+    let flags = ["-x", "-p", "-f", "-", "--no-same-owner", "-C"];
+    pipe(&archive, Command::new("tar").args(flags).arg(directory));
 }
