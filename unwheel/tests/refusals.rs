@@ -3,9 +3,11 @@
 mod support;
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
-use support::{Entry, Wheel, install, line, stderr, zip};
+use support::{Entry, Wheel, install, layout, line, stderr, zip};
+use unwheel::{LayerFormat, Plan, write_layer};
 
 /// A good wheel to make bad.
 fn wheel() -> Wheel {
@@ -40,6 +42,11 @@ fn refused_bytes(bytes: &[u8], file_name: &str, entry: Option<&str>, why: &str) 
         "expected `{start}…{why}` in:\n{message}"
     );
     assert!(!message.contains("good-2"), "{message}");
+    let errors = Plan::open(&[good, bad], &layout(), false, NonZeroUsize::MIN)
+        .and_then(|plan| write_layer(&plan, &LayerFormat::Gzip, &mut std::io::sink()))
+        .unwrap_err();
+    let as_layer: String = errors.iter().map(|error| format!("unwheel: {error}\n")).collect();
+    assert_eq!(as_layer, message, "a layer is refused for the same reasons");
     assert_eq!(
         fs::read_dir(&root).unwrap().count(),
         0,
