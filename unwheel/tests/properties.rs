@@ -16,7 +16,16 @@ use unwheel::{LayerFormat, Options, Plan, install, write_layer};
 /// Sizes around those at which something changes: blocks of a tar archive, files that pass through, stored blocks,
 /// buffers, members.
 fn size() -> impl Strategy<Value = usize> {
-    let borders = prop::sample::select(vec![0, 512, 1024, 4 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10]);
+    let borders = prop::sample::select(vec![
+        0,
+        512,
+        1024,
+        4 << 10,
+        32 << 10,
+        64 << 10,
+        128 << 10,
+        256 << 10,
+    ]);
     (borders, -2isize..=2).prop_map(|(border, more): (usize, isize)| border.saturating_add_signed(more))
 }
 
@@ -78,18 +87,19 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
-    if bytes.is_empty() {
+    let length = bytes.len();
+    if length == 0 {
         return;
     }
     match *damage {
-        Damage::Set(at, byte) => bytes[at.index(bytes.len())] = byte,
-        Damage::Cut(at) => bytes.truncate(at.index(bytes.len())),
-        Damage::Insert(at, byte) => bytes.insert(at.index(bytes.len()), byte),
-        Damage::Remove(at) => drop(bytes.remove(at.index(bytes.len()))),
-        Damage::Copy(from, to, length) => {
-            let (from, to) = (from.index(bytes.len()), to.index(bytes.len()));
-            let length = length.min(bytes.len() - from.max(to));
-            bytes.copy_within(from..from + length, to);
+        Damage::Set(at, byte) => bytes[at.index(length)] = byte,
+        Damage::Cut(at) => bytes.truncate(at.index(length)),
+        Damage::Insert(at, byte) => bytes.insert(at.index(length), byte),
+        Damage::Remove(at) => drop(bytes.remove(at.index(length))),
+        Damage::Copy(from, to, most) => {
+            let (from, to) = (from.index(length), to.index(length));
+            let count = most.min(length - from.max(to));
+            bytes.copy_within(from..from + count, to);
         }
     }
 }
