@@ -449,7 +449,10 @@ impl Build<'_> {
                 .build_arg("BUILDKIT_CACHE_MOUNT_NS")
                 .unwrap_or_default()
                 .to_owned(),
-            indexes: plan::Indexes::of(manifest, self.options.mirrors.clone()),
+            indexes: plan::Indexes {
+                engine_login: self.engine.has("source.http.auth"),
+                ..plan::Indexes::of(manifest, self.options.mirrors.clone())
+            },
         }
     }
 

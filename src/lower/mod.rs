@@ -8,6 +8,7 @@ mod bytecode;
 mod code;
 mod config;
 mod context;
+mod download;
 mod folders;
 mod pack;
 mod probe;

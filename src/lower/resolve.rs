@@ -7,6 +7,7 @@ use buildkit_llb::{BindMount, Exec, FileOp, Mount, State};
 use serde_json::{Value, json};
 
 use super::context::{Context, EPOCH_NANOS};
+use super::download::LOGIN;
 use super::uv;
 use crate::diag::Span;
 use crate::manifest::{Auth, ProjectPath};
@@ -113,6 +114,7 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
             Some(auth) => exec.mount(Mount::secret(secret(n), auth.secret().value.as_str()).mode(0o400)),
             None => exec,
         });
+    let exec = exec.env("PYTHONDONTWRITEBYTECODE", "1");
     let exec = if inputs.refresh.is_empty() {
         exec
     } else {
@@ -154,6 +156,7 @@ fn job_files(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
     FileOp::on(State::scratch())
         .timestamp(EPOCH_NANOS)
         .mkfile("/resolve.py", 0o644, SCRIPT.as_bytes().to_vec(), None)
+        .mkfile("/login.py", 0o644, LOGIN.as_bytes().to_vec(), None)
         .mkfile("/job.json", 0o644, job.into_bytes(), None)
         .name("[internal] what to resolve")
         .build()
@@ -166,7 +169,7 @@ fn job(inputs: &ResolveInputs<'_>, cx: &Context) -> Value {
     let indexes = cx.indexes.list.iter().enumerate().map(|(n, index)| {
         let IndexPlan { name, default, only, .. } = index;
         let url = cx.indexes.mirrored(&index.url);
-        json!({"name": name, "url": url, "default": default, "only": only, "auth": index.auth.as_ref().map(|a| auth(a, n))})
+        json!({"name": name, "url": url, "default": default, "only": only, "auth": index.auth.as_ref().map(|auth| auth_of(auth, &secret(n)))})
     });
     json!({
         "uv": "/run/wheelwright/uv/uv",
@@ -179,14 +182,14 @@ fn job(inputs: &ResolveInputs<'_>, cx: &Context) -> Value {
 }
 
 /// Where the script finds an index's credentials, and in which form. No value is in it.
-fn auth(auth: &Auth, n: usize) -> Value {
+pub(super) fn auth_of(auth: &Auth, file: &str) -> Value {
     let (kind, username) = match auth {
         Auth::Password { username, .. } => ("password", username.as_ref().map(|name| name.value.as_str())),
         Auth::Netrc { .. } => ("netrc", None),
         Auth::DockerConfig { .. } => ("docker_config", None),
         Auth::Header { .. } => ("header", None),
     };
-    json!({"kind": kind, "username": username, "file": secret(n)})
+    json!({"kind": kind, "username": username, "file": file})
 }
 
 /// uv's options that are the same for every run of the job.

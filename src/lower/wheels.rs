@@ -1,15 +1,15 @@
 //! The wheel stage: files by digest, built where they are sources, unpacked to layers.
 
-use buildkit_llb::{Copy, Exec, FileOp, Mount, Network, Source, State};
+use buildkit_llb::{Copy, Exec, FileOp, Mount, Network, Sharing, Source, State};
 
 use super::code::{narrowed, package_folder};
 use super::context::{Context, EPOCH, EPOCH_NANOS};
+use super::download::download;
 use super::uv::{uv, with_environment};
 use super::{base, bytecode};
-use crate::diag::Span;
 use crate::layers::{Found, Kind, Wanted, WheelLayer};
 use crate::manifest::ProjectPath;
-use crate::plan::Plan;
+use crate::plan::{BuildPlan, Plan};
 use crate::python::{Artifact, Locked, Origin};
 
 const BUILD: &str = include_str!("scripts/wheel.sh");
@@ -86,30 +86,22 @@ fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
 /// A tree that holds one wheel.
 pub(super) fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
     match &plan.packages[index].artifact {
-        Artifact::Wheel(file) => fetch(file, plan.at, cx),
+        Artifact::Wheel(file) => fetch(file, plan, cx),
         other => build(plan, index, &Unbuilt::of(other, plan, cx), cx),
     }
 }
 
-/// A file by digest: the engine needs no network to know whether it has it. Each is a step of its own in the progress:
-/// in a group, a file with another digest would fail without its name. Files of the repository are copied to a tree
-/// of their own, so that nothing beside them counts.
-fn fetch(file: &Locked, at: Span, cx: &Context) -> State {
+/// A file by digest. Files of the repository are copied to a tree of their own, so that nothing beside them counts.
+fn fetch(file: &Locked, plan: &Plan, cx: &Context) -> State {
     match &file.origin {
-        Origin::Url(url) => Source::http(cx.indexes.mirrored(url))
-            .checksum(file.sha256.to_string())
-            .filename(&file.filename)
-            .perm(0o644)
-            .name(format!("[wheels] {}", file.filename))
-            .location(&cx.sources, cx.ranges(at))
-            .build(),
+        Origin::Url(url) => download(file, url, plan, cx),
         Origin::Path(path) => {
             let source = narrowed(&cx.context, path.as_str(), std::slice::from_ref(path));
             let copy = Copy::from(&source, format!("/{path}"), format!("/{}", file.filename));
             let op = FileOp::on(State::scratch())
                 .timestamp(EPOCH_NANOS)
                 .copy(copy.chown(0, 0).mode(0o644));
-            cx.file_op(op, format!("[wheels] {path}"), at)
+            cx.file_op(op, format!("[wheels] {path}"), plan.at)
         }
     }
 }
@@ -130,7 +122,7 @@ impl Unbuilt {
     fn of(artifact: &Artifact, plan: &Plan, cx: &Context) -> Self {
         match artifact {
             Artifact::Wheel(file) | Artifact::Source(file) => Self {
-                tree: fetch(file, plan.at, cx),
+                tree: fetch(file, plan, cx),
                 selector: "/".to_owned(),
                 kind: "archive",
                 subdirectory: ".".to_owned(),
@@ -162,6 +154,52 @@ impl Unbuilt {
     }
 }
 
+const CONSTRAINTS: &str = "/run/wheelwright/constraints";
+
+/// uv's options for one build.
+fn options(settings: &BuildPlan) -> Vec<String> {
+    let constraints = settings.constraints.iter();
+    let constraints =
+        constraints.flat_map(|path| ["--build-constraints".to_owned(), format!("{CONSTRAINTS}/{path}")]);
+    let settings = settings.config_settings.iter();
+    let settings =
+        settings.flat_map(|(name, value)| ["--config-setting".to_owned(), format!("{name}={value}")]);
+    constraints.chain(settings).collect()
+}
+
+/// What a source is built with comes from the indexes that need no login: build code could read one.
+fn public_indexes(cx: &Context, exec: Exec) -> Exec {
+    let public = cx
+        .indexes
+        .list
+        .iter()
+        .filter(|index| index.auth.is_none() && index.only.is_empty());
+    let (default, more): (Vec<_>, Vec<_>) = public.partition(|index| index.default);
+    let exec = match default.first() {
+        Some(index) => exec.env("UV_DEFAULT_INDEX", cx.indexes.mirrored(&index.url)),
+        None => exec,
+    };
+    let more = more
+        .iter()
+        .map(|index| format!("{}={}", index.name, cx.indexes.mirrored(&index.url)));
+    let more = more.collect::<Vec<_>>().join(" ");
+    if more.is_empty() {
+        exec
+    } else {
+        exec.env("UV_INDEX", more)
+    }
+}
+
+/// Caches of ccache and cargo, where a builder has them; of no use to others, so they are this project's own.
+fn compiler_caches(plan: &Plan, cx: &Context, exec: Exec) -> Exec {
+    let minor = plan.interpreter.minor.to_string();
+    let platform = cx.platform.to_string();
+    let id = |tool: &str| cx.cache_id(&[tool, &cx.project, &minor, &platform, &cx.image]);
+    exec.mount(Mount::cache("/root/.cache/ccache", id("ccache")).sharing(Sharing::Shared))
+        .mount(Mount::cache("/root/.cargo/registry", id("cargo")).sharing(Sharing::Locked))
+        .env("CCACHE_DIR", "/root/.cache/ccache")
+}
+
 /// A source built to a wheel on base and build packages. No secret of an index is mounted here: build code could
 /// read it.
 fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
@@ -170,8 +208,10 @@ fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
     let python = &plan.interpreter.executable;
     let tool = uv(cx, base::rootfs(plan, cx), python, plan.at);
     let script = "/run/wheelwright/script/wheel.sh";
+    let words = ["/bin/sh", script, python, source.kind, &source.subdirectory].map(str::to_owned);
+    let args = words.into_iter().chain(options(&settings)).collect::<Vec<_>>();
     let exec = cx
-        .online(["/bin/sh", script, python, source.kind, &source.subdirectory])
+        .online(args.iter().map(String::as_str))
         .root(base::builder(plan, cx, &settings.packages))
         .platform(cx.platform.clone())
         .cwd("/")
@@ -189,6 +229,19 @@ fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
         .mount(Mount::bind("/out", State::scratch()))
         .mount(Mount::tmpfs("/tmp"));
     let exec = with_environment(cx, cx.with_base_environment(exec), &plan.interpreter);
+    let exec = compiler_caches(plan, cx, public_indexes(cx, exec));
+    let exec = match settings.constraints.as_slice() {
+        [] => exec,
+        files => {
+            let source = narrowed(&cx.context, "build constraints", files);
+            exec.mount(Mount::bind(CONSTRAINTS, source).readonly())
+        }
+    };
+    // Debug information would name the folder that build requirements happen to be in.
+    let exec = exec
+        .env("CFLAGS", "-g0")
+        .env("CXXFLAGS", "-g0")
+        .env("PYTHONHASHSEED", "0");
     let exec = settings
         .environment
         .iter()

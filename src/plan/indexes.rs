@@ -15,6 +15,8 @@ pub struct Indexes {
     pub mirrors: Vec<(String, String)>,
     /// Id of the secret with certificates to trust besides the system's.
     pub ca_certificates: Option<String>,
+    /// Whether the engine's own downloads can send a login.
+    pub engine_login: bool,
 }
 
 /// One index.
@@ -52,7 +54,22 @@ impl Indexes {
             list: list.collect(),
             mirrors: mirrors.into_iter().chain(own).collect(),
             ca_certificates: manifest.ca_certificates.as_ref().map(|id| id.value.clone()),
+            engine_login: false,
         }
+    }
+
+    /// The credentials for an address: those of the index on the same server.
+    pub fn auth(&self, url: &str) -> Option<&Auth> {
+        let mirrored = self.mirrored(url);
+        let servers = [server(url), server(&mirrored)];
+        let index = self.list.iter().find(|index| {
+            let own = [
+                server(&index.url).to_owned(),
+                server(&self.mirrored(&index.url)).to_owned(),
+            ];
+            index.auth.is_some() && servers.iter().any(|server| own.iter().any(|own| own == server))
+        });
+        index?.auth.as_ref()
     }
 
     /// Where an address is fetched from.
@@ -93,9 +110,35 @@ impl Indexes {
     }
 }
 
+/// Scheme, host and port of an address.
+fn server(url: &str) -> &str {
+    let path = url.find("://").map_or(0, |at| at + 3);
+    let end = url[path..].find('/').map_or(url.len(), |at| path + at);
+    &url[..end]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diag::{Span, Spanned};
+
+    #[test]
+    fn files_on_an_indexs_server_take_its_login() {
+        let netrc = Spanned::new("id".to_owned(), Span::default());
+        let indexes = Indexes {
+            list: vec![IndexPlan {
+                name: "company".to_owned(),
+                url: "https://packages.example/simple".to_owned(),
+                default: false,
+                only: Vec::new(),
+                auth: Some(Auth::Netrc { netrc }),
+            }],
+            ..Indexes::default()
+        };
+        assert!(indexes.auth("https://packages.example/files/x.whl").is_some());
+        assert!(indexes.auth("https://packages.example.org/files/x.whl").is_none());
+        assert!(indexes.auth("http://packages.example/x.whl").is_none());
+    }
 
     #[test]
     fn mirrors_go_both_ways() {

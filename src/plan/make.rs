@@ -61,7 +61,7 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
         builds: inputs
             .packages
             .iter()
-            .map(|pick| build_plan(pick, base, service))
+            .map(|pick| build_plan(pick, inputs.manifest, base, service))
             .collect(),
         requirements: inputs.requirements.to_vec(),
         packages: inputs.packages,
@@ -173,7 +173,7 @@ pub fn stand(manifest: &Manifest, service: &Service) -> BasePlan {
     }
 }
 
-fn build_plan(pick: &Pick, base: Option<&Base>, service: &Service) -> Option<BuildPlan> {
+fn build_plan(pick: &Pick, manifest: &Manifest, base: Option<&Base>, service: &Service) -> Option<BuildPlan> {
     if !pick.artifact.is_built() {
         return None;
     }
@@ -200,9 +200,16 @@ fn build_plan(pick: &Pick, base: Option<&Base>, service: &Service) -> Option<Bui
         .map(|(name, value)| (name.value.clone(), value.value.clone()))
         .collect::<Vec<_>>();
     environment.sort();
+    let settings = own.and_then(|settings| settings.config_settings.as_ref());
+    let settings = settings.into_iter().flatten();
+    let constraints = items(manifest.build_constraints.as_ref()).iter();
     Some(BuildPlan {
         packages,
         environment,
+        config_settings: settings
+            .map(|(name, value)| (name.value.clone(), value.value.clone()))
+            .collect(),
+        constraints: constraints.map(|path| path.value.clone()).collect(),
     })
 }
 

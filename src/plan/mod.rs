@@ -109,6 +109,12 @@ pub struct BuildPlan {
     pub packages: Vec<String>,
     /// Environment of the build, sorted.
     pub environment: Vec<(String, String)>,
+    /// Settings of the build backend, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub config_settings: Vec<(String, String)>,
+    /// Constraint files for what it is built with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<ProjectPath>,
 }
 
 /// A path of the repository and where it goes.

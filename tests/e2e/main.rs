@@ -8,6 +8,7 @@ mod client;
 mod connections;
 mod doors;
 mod engine;
+mod locking;
 mod mistakes;
 mod older;
 mod private;

@@ -8,14 +8,13 @@ asked for directly, until what is needed and what is asked for are the same.
 Writes the lock to /out, or those of several services to folders of their own there, and, where the job wants a
 report, `report.json` with what went wrong.
 """
-import base64
 import json
-import netrc
 import os
 import re
 import subprocess
 import sys
-import urllib.parse
+
+from login import login
 
 OUT = "/out"
 TEMPORARY = "/tmp"
@@ -187,49 +186,11 @@ def credentials(indexes):
     found = {}
     for index in indexes:
         if index["auth"]:
-            user, password = login(index)
+            user, password = login(index["auth"], index["url"], f"the index `{index['name']}`")
             name = re.sub(r"[^A-Za-z0-9]", "_", index["name"]).upper()
             found[f"UV_INDEX_{name}_USERNAME"] = user
             found[f"UV_INDEX_{name}_PASSWORD"] = password
     return found
-
-
-def login(index):
-    """The login that an index's secret holds. What is wrong with it is said without it."""
-    auth, host = index["auth"], urllib.parse.urlsplit(index["url"]).hostname
-    with open(auth["file"], encoding="utf-8") as file:
-        text = file.read().strip()
-    try:
-        if auth["kind"] == "netrc":
-            return from_netrc(auth["file"], host)
-        if auth["kind"] == "docker_config":
-            return from_docker_config(json.loads(text), index["url"], host)
-        if auth["kind"] == "header":
-            return basic(text)
-        if auth["username"]:
-            return auth["username"], text
-        user, colon, password = text.partition(":")
-        return (user, password) if colon else ("__token__", text)
-    except (ValueError, KeyError, TypeError, netrc.NetrcParseError):
-        sys.exit(f"the secret of the index `{index['name']}` holds no login for {host} ({auth['kind']})")
-
-
-def from_netrc(path, host):
-    user, _, password = netrc.netrc(path).authenticators(host)
-    return user, password
-
-
-def from_docker_config(config, url, host):
-    auths = config["auths"]
-    return basic("Basic " + (auths.get(url) or auths.get(f"https://{host}") or auths[host])["auth"])
-
-
-def basic(header):
-    scheme, value = header.split(None, 1)
-    if scheme.lower() != "basic":
-        raise ValueError(scheme)
-    user, _, password = base64.b64decode(value).decode().partition(":")
-    return user, password
 
 
 def unique(items):

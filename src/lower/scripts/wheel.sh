@@ -3,11 +3,9 @@
 # sources are (`tool.uv.sources`) is the lock's business, not the build's.
 set -eu
 python=$1 kind=$2 subdirectory=$3
-mkdir -p /tmp/build
-cd /tmp/build
-if [ "$kind" = tree ]; then
-    cp -R /src source
-else
+shift 3
+
+unpack() {
     for file in /src/*; do
         case "$file" in
             *.zip) "$python" -m zipfile -e "$file" . ;;
@@ -20,6 +18,12 @@ else
         exit 65
     fi
     mv "$1" source
-fi
-exec /run/wheelwright/uv build --quiet --wheel --no-config --no-sources --python "$python" --out-dir /out \
+}
+
+mkdir -p /tmp/build
+cd /tmp/build
+if [ "$kind" = tree ]; then cp -R /src source; else unpack; fi
+# Compilers that remember, where the builder has them.
+if [ -d /usr/lib/ccache ]; then export PATH="/usr/lib/ccache:$PATH"; fi
+exec /run/wheelwright/uv build --quiet --wheel --no-config --no-sources --python "$python" --out-dir /out "$@" \
     "/tmp/build/source/$subdirectory"

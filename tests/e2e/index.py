@@ -1,0 +1,94 @@
+"""A package index for tests: makes small wheels and serves them in the simple API, with a login where one is given.
+
+index.py LOGIN PACKAGE…: packages as NAME==VERSION[:REQUIREMENT,REQUIREMENT]; an empty login lets everybody in.
+Prints its port, then one line for each request: status and path.
+"""
+import base64
+import hashlib
+import http.server
+import io
+import sys
+import zipfile
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def wheel(name, version, requirements):
+    info = f"{name}-{version}.dist-info"
+    needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
+    files = {
+        f"{name}.py": f"VERSION = '{version}'\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},sha256={digest(text)},{len(text)}\n" for path, text in files.items())
+    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(zipfile.ZipInfo(path, EPOCH), text)
+    return f"{name}-{version}-py3-none-any.whl", out.getvalue()
+
+
+def digest(text):
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def packages(words):
+    found = {}
+    for word in words:
+        name, rest = word.split("==")
+        version, _, needs = rest.partition(":")
+        filename, content = wheel(name, version, [need for need in needs.split(",") if need])
+        found.setdefault(name, {})[filename] = content
+    return found
+
+
+class Index(http.server.BaseHTTPRequestHandler):
+    found = {}
+    login = ""
+
+    def do_GET(self):
+        status, kind, body = self.answer()
+        self.send_response(status)
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="test"')
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        print(status, self.path, flush=True)
+
+    do_HEAD = do_GET
+
+    def answer(self):
+        expected = "Basic " + base64.b64encode(self.login.encode()).decode()
+        if self.login and self.headers.get("Authorization") != expected:
+            return 401, "text/plain", b"no"
+        parts = [part for part in self.path.split("?")[0].split("/") if part]
+        if len(parts) == 2 and parts[0] == "simple" and parts[1] in self.found:
+            links = (
+                f'<a href="/files/{parts[1]}/{name}#sha256={hashlib.sha256(content).hexdigest()}">{name}</a>'
+                for name, content in self.found[parts[1]].items()
+            )
+            return 200, "text/html", ("<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>").encode()
+        if len(parts) == 3 and parts[0] == "files":
+            content = self.found.get(parts[1], {}).get(parts[2])
+            if content:
+                return 200, "application/octet-stream", content
+        return 404, "text/plain", b"not here"
+
+    def log_message(self, *_):
+        pass
+
+
+def main():
+    Index.login, Index.found = sys.argv[1], packages(sys.argv[2:])
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+//! Locks made in the build, from an index of the test's own: what is written, what is stale, who gets what from where,
+//! and that a login stays where it belongs.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use crate::engine::{Engines, Said, engines, run};
+use crate::project::Project;
+
+/// An index that ends with the test.
+struct Index {
+    server: Child,
+    port: u16,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Index {
+    /// Serves packages written as `NAME==VERSION[:REQUIREMENT,…]`, to whoever has the login.
+    fn serve(login: &str, packages: &[&str]) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/index.py");
+        let mut command = Command::new("python3");
+        let command = command.arg(script).arg(login).args(packages);
+        let mut server = command.stdout(Stdio::piped()).spawn().expect("python3");
+        let mut lines = BufReader::new(server.stdout.take().expect("its output")).lines();
+        let port = lines
+            .next()
+            .expect("a line")
+            .expect("a port")
+            .parse()
+            .expect("a number");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().expect("a log").push(line);
+            }
+        });
+        Self { server, port, log }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/simple", self.port)
+    }
+
+    fn asked(&self) -> String {
+        self.log.lock().expect("a log").join("\n")
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
+/// Two services on one index that takes the place of the default one.
+fn project(indexes: &str) -> Project {
+    let project = Project::new();
+    let manifest = format!(
+        "name: e2e-lock\npython: \"3.11\"\nindexes:\n{indexes}bases:\n  slim: {{image: python:3.11-slim}}\nservices:\n  \
+         api: {{base: slim, requirements: [api.txt], command: [python]}}\n  \
+         worker: {{base: slim, requirements: [worker.txt], command: [python]}}\n"
+    );
+    project.write("wheelwright.yaml", &manifest);
+    project
+}
+
+fn lock(engines: &Engines, project: &Project, more: &[&str]) -> Said {
+    let folder = project.path().display().to_string();
+    engines.wheelwright(&[&["lock", "-C", &folder, "--progress=plain"], more].concat())
+}
+
+fn read(project: &Project, name: &str) -> String {
+    std::fs::read_to_string(project.path().join(name)).unwrap_or_default()
+}
+
+#[test]
+fn services_get_equal_versions_and_keep_them() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve("", &["aa==1.0:bb", "bb==1.0", "bb==1.5", "bb==2.0", "cc==1.0"]);
+    let project = project(&format!(
+        "  - {{name: main, url: \"{}\", default: true}}\n",
+        index.url()
+    ));
+    project.write("api.txt", "aa\n");
+    project.write("worker.txt", "bb<2\ncc\n");
+    assert_eq!(lock(&engines, &project, &["--check"]).code, 6);
+    lock(&engines, &project, &[]).ok();
+    let (api, worker) = (
+        read(&project, "pylock.api.toml"),
+        read(&project, "pylock.worker.toml"),
+    );
+    assert!(
+        api.contains("bb-1.5-") && worker.contains("bb-1.5-") && !api.contains("cc-1.0"),
+        "{api}{worker}"
+    );
+    lock(&engines, &project, &["--check"]).ok();
+
+    // A comment changes nothing, a requirement makes the lock stale, for builds too; what is locked stays.
+    project.write("worker.txt", "# words\nbb<2\ncc\n");
+    lock(&engines, &project, &["--check"]).ok();
+    project.write("worker.txt", "bb\ncc\n");
+    let stale = lock(&engines, &project, &["--check"]);
+    assert!(
+        stale.code == 6 && stale.text.contains("`worker.txt` has changed"),
+        "{}",
+        stale.text
+    );
+    let folder = project.path().display().to_string();
+    let built = engines.wheelwright(&["build", "worker", "-C", &folder, "--progress=plain"]);
+    assert!(
+        built.code == 3 && built.text.contains("wheelwright lock worker"),
+        "{}",
+        built.text
+    );
+    lock(&engines, &project, &[]).ok();
+    assert_eq!(read(&project, "pylock.api.toml"), api, "nothing of it changed");
+    assert!(read(&project, "pylock.worker.toml").contains("bb-1.5-"));
+
+    // An upgrade is for all; the build installs what is locked.
+    let told = lock(&engines, &project, &["--upgrade", "bb"]).ok();
+    assert!(told.contains("bb 1.5 -> 2.0"), "{told}");
+    assert!(read(&project, "pylock.api.toml").contains("bb-2.0-"));
+    let out = tempfile::TempDir::new().expect("a folder");
+    let output = format!("type=local,dest={}", out.path().display());
+    engines
+        .wheelwright(&[
+            "build",
+            "worker",
+            "-C",
+            &folder,
+            "-o",
+            &output,
+            "--progress=plain",
+        ])
+        .ok();
+    let site = out.path().join("opt/venv/lib/python3.11/site-packages");
+    assert_eq!(
+        std::fs::read_to_string(site.join("bb.py")).expect("bb"),
+        "VERSION = '2.0'\n"
+    );
+}
+
+#[test]
+fn a_conflict_shows_both_chains_and_writes_nothing() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve("", &["aa==1.0:bb<2", "bb==1.0", "bb==2.0"]);
+    let project = project(&format!(
+        "  - {{name: main, url: \"{}\", default: true}}\n",
+        index.url()
+    ));
+    project.write("api.txt", "# first\naa\n");
+    project.write("worker.txt", "bb>=2\n");
+    let said = lock(&engines, &project, &[]);
+    assert_eq!(said.code, 3, "{}", said.text);
+    for part in [
+        "cannot have one version of `bb`",
+        "api: api.txt:2: `aa` -> bb brings bb 1.0",
+        "worker: worker.txt:1: `bb>=2` brings bb 2.0",
+        "lock_group",
+    ] {
+        assert!(said.text.contains(part), "`{part}` is not in:\n{}", said.text);
+    }
+    assert!(read(&project, "pylock.api.toml").is_empty());
+    project.edit("worker: {base: slim,", "worker: {base: slim, lock_group: apart,");
+    lock(&engines, &project, &[]).ok();
+    assert!(read(&project, "pylock.worker.toml").contains("bb-2.0-"));
+}
+
+#[test]
+fn packages_of_one_index_come_from_nowhere_else() {
+    let Some(engines) = engines() else { return };
+    let main = Index::serve("", &["aa==1.0:bb", "bb==9.0", "cc==1.0"]);
+    let own = Index::serve("", &["bb==1.0", "cc==9.0"]);
+    let project = project(&format!(
+        "  - {{name: main, url: \"{}\", default: true}}\n  - {{name: own, url: \"{}\", only: [bb]}}\n",
+        main.url(),
+        own.url()
+    ));
+    project.write("api.txt", "aa\ncc\n");
+    project.write("worker.txt", "cc\n");
+    lock(&engines, &project, &[]).ok();
+    let api = read(&project, "pylock.api.toml");
+    assert!(api.contains("bb-1.0-") && api.contains("cc-1.0-"), "{api}");
+    assert!(!read(&project, "pylock.worker.toml").contains("bb"));
+}
+
+#[test]
+fn a_login_is_used_and_left_nowhere() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve("robot:s3cr3t-w0rd", &["aa==1.0:bb", "bb==1.0"]);
+    let project = project(&format!(
+        "  - {{name: main, url: \"{}\", default: true, auth: {{secret: login}}}}\n",
+        index.url()
+    ));
+    project.write("api.txt", "aa\n");
+    project.write("worker.txt", "bb\n");
+    let refused = lock(&engines, &project, &[]);
+    assert!(
+        refused.code != 0 && refused.text.contains("login"),
+        "{}",
+        refused.text
+    );
+
+    let secret = project.write("login.txt", "robot:s3cr3t-w0rd\n");
+    let secret = format!("id=login,src={}", secret.display());
+    let said = lock(&engines, &project, &["--secret", &secret]).ok();
+    let api = read(&project, "pylock.api.toml");
+    assert!(api.contains("aa-1.0-"), "{api}");
+
+    let folder = project.path().display().to_string();
+    let image = engines.image("login");
+    let metadata = project.path().join("metadata.json").display().to_string();
+    let build = [
+        "build",
+        "api",
+        "-C",
+        &folder,
+        "--secret",
+        &secret,
+        "-t",
+        &image,
+        "--push",
+        "--progress=plain",
+        "--metadata-file",
+        &metadata,
+    ];
+    let built = engines.wheelwright(&build).ok();
+    let archive = project.path().join("image.tar");
+    let output = format!("type=oci,dest={}", archive.display());
+    engines
+        .wheelwright(&["build", "api", "-C", &folder, "--secret", &secret, "-o", &output])
+        .ok();
+    let exported = String::from_utf8_lossy(&std::fs::read(&archive).expect("an archive")).into_owned();
+    let records = run(Command::new("buildctl").args(["du", "--verbose"])).text;
+    for place in [
+        &said,
+        &built,
+        &api,
+        &read(&project, "metadata.json"),
+        &exported,
+        &records,
+    ] {
+        for word in ["s3cr3t-w0rd", "cm9ib3Q6czNjcjN0LXcwcmQ"] {
+            assert!(
+                !place.contains(word),
+                "the login is in:\n{}",
+                &place[..place.len().min(4000)]
+            );
+        }
+    }
+    assert!(index.asked().contains("200 /files/aa/"), "{}", index.asked());
+}
