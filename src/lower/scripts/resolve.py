@@ -19,6 +19,7 @@ from login import login
 OUT = "/out"
 TEMPORARY = "/tmp"
 PINS = "packages-with-an-index"
+ANNOTATED = ["--annotation-style", "split", "--emit-index-annotation"]
 
 
 def main():
@@ -100,7 +101,7 @@ class Resolver:
 
     def needed_at_a_guess(self, requirements, constraints):
         try:
-            text = self.uv(requirements, constraints, None, self.annotated(None))
+            text = self.uv(requirements, constraints, None, ANNOTATED)
         except Unsolved:
             return set(self.index_of)
         return {entry.name for entry in entries(text) if entry.name in self.index_of}
@@ -116,13 +117,11 @@ class Resolver:
                 raise Unsolved(1, f"`{entry.name}` came from {entry.index}, which is not where it belongs\n")
 
     def versions(self, requirements, constraints, asked):
-        return self.uv(requirements, constraints, asked, self.annotated(self.preferences))
-
-    def annotated(self, preferences):
-        options = ["--annotation-style", "split", "--emit-index-annotation"]
-        if preferences:
-            options += ["--output-file", write("versions.txt", preferences)]
-        return options
+        """uv's annotated list. It takes the versions to keep from the file that it is to write."""
+        path = write("versions.txt", self.preferences)
+        self.uv(requirements, constraints, asked, [*ANNOTATED, "--output-file", path])
+        with open(path, encoding="utf-8") as file:
+            return file.read()
 
     def uv(self, requirements, constraints, asked, options):
         """Runs uv. `asked`: packages asked for from their own index; None tries all indexes for everything."""
@@ -163,7 +162,7 @@ class Entry:
         self.index = None
 
     def needed(self):
-        return any(not via.startswith(PINS) for via in self.via)
+        return any(not via.startswith((PINS, "-c ")) for via in self.via)
 
 
 def entries(text):
