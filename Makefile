@@ -8,7 +8,7 @@ export PATH := $(PATH):$(CURDIR)/.engine/cache/bin:$(CURDIR)/.engine/cache/cargo
 SCRIPTS := scripts/engine .ci/run
 
 .NOTPARALLEL:
-.PHONY: help engine engine-down frontend build demo test check advisories unit e2e bench
+.PHONY: help engine engine-down frontend build demo test check advisories unit e2e e2e-slow bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -48,6 +48,9 @@ unit: ## all tests that need no engine
 
 e2e: engine ## builds on real engines, checked by what the containers answer
 	. .engine/env && WHEELWRIGHT_E2E=1 cargo test --locked --package wheelwright --test e2e -- --test-threads=1
+
+e2e-slow: engine ## what compiles for minutes: numpy against OpenBLAS
+	. .engine/env && WHEELWRIGHT_E2E=1 WHEELWRIGHT_E2E_SLOW=1 cargo test --locked --package wheelwright --test e2e sources -- --test-threads=1
 
 bench: engine ## the comparison with Dockerfiles; results in bench/results
 	. .engine/env && bench/run

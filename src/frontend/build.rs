@@ -240,6 +240,9 @@ impl Build<'_> {
             caches,
         )
         .await?;
+        if let (None, Some(made)) = (&project.lock, &project.made) {
+            self.note(made.unlocked(&self.target.name, &packages)).await?;
+        }
         let plan = self.plan(cx, &interpreter, &looked.accounts, (project, files), packages)?;
         let found = self.layers(cx, &plan, project).await?;
         let cx = Context {

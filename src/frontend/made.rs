@@ -7,7 +7,10 @@ use crate::diag::{Diagnostic, SourceFile, Span};
 use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service};
 use crate::plan::Indexes;
-use crate::python::{PackageName, Stamp, pylock};
+use crate::python::{PackageName, Pick, Stamp, pylock};
+
+/// Packages that are named in a line.
+const NAMED: usize = 8;
 
 /// The lock that a service's requirements are locked in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,23 @@ impl Made {
     /// Names and versions of the lock, when it is there and can be read.
     pub fn versions(&self) -> Vec<(PackageName, String)> {
         self.text.as_ref().map_or_else(Vec::new, locked_versions)
+    }
+
+    /// What a build without the lock says of the packages that it found.
+    pub(super) fn unlocked(&self, service: &str, packages: &[Pick]) -> String {
+        let named = packages
+            .iter()
+            .take(NAMED)
+            .map(|pick| format!("{} {}", pick.name, pick.version));
+        let mut named = named.collect::<Vec<_>>();
+        if packages.len() > NAMED {
+            named.push(format!("and {} more", packages.len() - NAMED));
+        }
+        format!(
+            "service `{service}` has no lock, its packages were resolved in this build: {}; `wheelwright lock` keeps them in `{}`",
+            named.join(", "),
+            self.path
+        )
     }
 
     /// Why the lock does not fit; nothing when it fits, when it is not there, and when something else wrote it.

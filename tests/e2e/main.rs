@@ -14,4 +14,5 @@ mod older;
 mod private;
 mod project;
 mod session;
+mod sources;
 mod trees;
