@@ -11,6 +11,7 @@ mod failure;
 pub mod frontend;
 mod interrupt;
 pub mod lock;
+mod network;
 pub mod plan;
 pub mod project;
 pub mod schema;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::BuildArgs;
-use crate::cli::cache::CachePlace;
+use super::{BuildArgs, request};
+use crate::cli::{Failure, network};
 use crate::client::{Engine, Listed, SessionLayers, Update};
-use crate::layers::local::{Cache, Credentials, Fetch, Maker, NetrcFile};
+use crate::frontend;
+use crate::layers::local::Maker;
 use crate::layers::{Provider, WheelsFrom};
+use crate::manifest::Manifest;
 use crate::report::{Printer, Progress};
-use crate::{frontend, http};
 
 /// What all builds of a run share: what one makes, the others find.
 pub(super) struct Layers {
@@ -21,7 +22,7 @@ pub(super) struct Layers {
 impl Layers {
     /// The places that are asked for, or those that suit the engine. One that is not on this machine may be far away,
     /// and nearer to the index.
-    pub(super) fn new(args: &BuildArgs, engine: &Engine) -> Self {
+    pub(super) fn new(args: &BuildArgs, manifest: &Manifest, engine: &Engine) -> Self {
         let mut order = args.wheels_from.clone();
         if order.is_empty() {
             order = WheelsFrom::ALL.to_vec();
@@ -30,7 +31,7 @@ impl Layers {
             }
         }
         let asked = order.contains(&WheelsFrom::Session);
-        let maker = asked.then(|| maker(&args.cache)).and_then(|made| {
+        let maker = asked.then(|| maker(args, manifest)).and_then(|made| {
             let quiet = args.progress == Progress::Json;
             made.inspect_err(|reason| {
                 if !quiet {
@@ -61,15 +62,17 @@ impl Layers {
     }
 }
 
-fn maker(place: &CachePlace) -> Result<Maker, String> {
-    let cache: Cache = place
-        .open()
-        .map_err(|failure| failure.text().unwrap_or_default())?;
-    let netrc = NetrcFile::load()?;
-    let credentials = netrc.map(|file| Arc::new(file) as Arc<dyn Credentials>);
+fn maker(args: &BuildArgs, manifest: &Manifest) -> Result<Maker, String> {
+    let said = |failure: Failure| failure.text().unwrap_or_default();
+    let cache = args.cache.open().map_err(said)?;
+    let secrets = request::secrets(&args.secrets).map_err(said)?;
+    let mirrors = args
+        .arguments
+        .iter()
+        .find_map(|argument| argument.strip_prefix("WHEELWRIGHT_MIRRORS="));
     Ok(Maker::new(
         cache,
-        Fetch::new(http::client()?, credentials.into_iter().collect()),
+        network::fetch(manifest, mirrors.unwrap_or_default(), &secrets)?,
     ))
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
         Printer::new()
             .note("note: the result stays in the engine's cache; `--push`, `--load` or `-o` take it out");
     }
-    let layers = layers::Layers::new(args, &engine);
+    let layers = layers::Layers::new(args, &opened.manifest, &engine);
     let jobs = services.iter().map(|service| {
         let outputs = outputs.of(service, engine.info());
         let (mut request, options) = shared.request(args, service, outputs.clone());

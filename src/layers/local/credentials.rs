@@ -37,6 +37,13 @@ impl NetrcFile {
     }
 }
 
+impl NetrcFile {
+    /// A file's text; None where it is no netrc file.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
 impl Debug for NetrcFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NetrcFile").finish_non_exhaustive()

@@ -47,6 +47,8 @@ pub struct Remote {
 pub struct Fetch {
     client: Client,
     credentials: Vec<Arc<dyn Credentials>>,
+    /// What addresses begin with, and what they begin with instead.
+    mirrors: Vec<(String, String)>,
     slots: Arc<Semaphore>,
     backoff: Duration,
 }
@@ -57,9 +59,24 @@ impl Fetch {
         Self {
             client,
             credentials,
+            mirrors: Vec::new(),
             slots: Arc::new(Semaphore::new(PARALLEL)),
             backoff: BACKOFF,
         }
+    }
+
+    /// The same from mirrors: the first whose beginning an address has is taken in its place.
+    pub fn with_mirrors(mut self, mirrors: Vec<(String, String)>) -> Self {
+        self.mirrors = mirrors;
+        self
+    }
+
+    fn mirrored(&self, url: &str) -> String {
+        let found = self
+            .mirrors
+            .iter()
+            .find_map(|(from, to)| Some(format!("{to}{}", url.strip_prefix(from.as_str())?)));
+        found.unwrap_or_else(|| url.to_owned())
     }
 
     /// The same with other waits between attempts.
@@ -76,13 +93,14 @@ impl Fetch {
         file: std::fs::File,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), FetchError> {
+        let address = self.mirrored(&remote.url);
         let failed = |cause| FetchError {
             package: remote.package.clone(),
             file: remote.filename.clone(),
-            url: Shown::new(&remote.url),
+            url: Shown::new(&address),
             cause,
         };
-        let url = Url::parse(&remote.url)
+        let url = Url::parse(&address)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| failed(Cause::Scheme))?;
