@@ -18,7 +18,7 @@ pub use self::failure::render as render_failure;
 pub use self::json::Json;
 pub use self::plain::Plain;
 pub use self::printer::Printer;
-pub(crate) use self::text::{bytes, plural};
+pub(crate) use self::text::{bytes, plural, seconds};
 pub use self::tty::Tty;
 
 use std::time::Duration;

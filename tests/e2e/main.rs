@@ -15,4 +15,5 @@ mod private;
 mod project;
 mod session;
 mod sources;
+mod store;
 mod trees;

@@ -119,7 +119,7 @@ fn installed_by_uv(tools: &Path, ours: &BTreeMap<String, String>) -> std::path::
 }
 
 /// Every file with its executable bit and digest; the installer's own files and their lines in RECORD left out.
-fn tree(root: &Path) -> BTreeMap<String, String> {
+pub(crate) fn tree(root: &Path) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     walk(root, root, &mut files);
     files

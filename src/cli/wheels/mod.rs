@@ -4,6 +4,8 @@ mod asked;
 mod ls;
 mod mirror;
 mod prune;
+mod push;
+mod recorded;
 mod store;
 mod table;
 mod verify;
@@ -24,6 +26,7 @@ pub struct WheelsCommand {
 
 #[derive(Debug, Clone, Subcommand)]
 enum Command {
+    Push(push::PushArgs),
     Ls(ls::LsArgs),
     Verify(verify::VerifyArgs),
     Prune(prune::PruneArgs),
@@ -35,6 +38,7 @@ pub(super) async fn run(command: &WheelsCommand) -> Result<String, Failure> {
     let cancel = super::interrupt::cancelled_by_signals();
     let work = async {
         match &command.command {
+            Command::Push(args) => push::run(args).await.map(|()| String::new()),
             Command::Ls(args) => ls::run(args).await,
             Command::Verify(args) => verify::run(args).await.map(|()| String::new()),
             Command::Prune(args) => prune::run(args).await,

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::cli::Failure;
 use crate::cli::project::{Opened, ProjectArgs};
-use crate::manifest::Repository;
+use crate::manifest::{LayerFormat, Repository, WheelStore};
 use crate::registry::dockerconfig::DockerConfig;
 use crate::registry::{Error, Registry};
 use crate::store::{Damage, Store, Stored};
@@ -52,6 +52,12 @@ impl StoreArgs {
             )
         })?;
         Ok(Store::new(self.registry()?.repository(&repository)))
+    }
+
+    /// How the store's layers are packed where nothing else is said.
+    pub(super) fn format(opened: &Opened) -> LayerFormat {
+        let store = opened.manifest.wheel_store.as_ref();
+        store.map(WheelStore::format).unwrap_or_default()
     }
 
     /// All registries, with the user's credentials.

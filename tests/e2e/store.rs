@@ -1,0 +1,433 @@
+//! The wheel store: filled from an index of the test's own, used by builds on an engine with nothing in it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::engine::{Engines, Said, engines, run};
+use crate::private::PrivateEngine;
+
+/// Makes three wheels that nobody has seen before, one of them heavy, and a lock that names them on port `argv[2]`.
+const WHEELS: &str = r#"
+import hashlib, os, sys, zipfile
+folder, port = sys.argv[1:]
+lock = 'lock-version = "1.0"\ncreated-by = "test"\n'
+for name, size in [("alpha", 1500000), ("beta", 2000), ("gamma", 2000)]:
+    file, info = f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
+    entries = {
+        f"{name}/__init__.py": f"NAME = '{name}'\n".encode(),
+        f"{name}/data.bin": os.urandom(size),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    digest = lambda data: __import__("base64").urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+    record = "".join(f"{path},sha256={digest(data)},{len(data)}\n" for path, data in entries.items())
+    entries[f"{info}/RECORD"] = (record + f"{info}/RECORD,,\n").encode()
+    with zipfile.ZipFile(f"{folder}/{file}", "w", zipfile.ZIP_DEFLATED) as wheel:
+        for path, data in entries.items():
+            wheel.writestr(zipfile.ZipInfo(path), data, zipfile.ZIP_DEFLATED)
+    data = open(f"{folder}/{file}", "rb").read()
+    lock += f'''
+[[packages]]
+name = "{name}"
+version = "1.0"
+wheels = [{{ url = "http://127.0.0.1:{port}/{file}", size = {len(data)}, hashes = {{ sha256 = "{hashlib.sha256(data).hexdigest()}" }} }}]
+'''
+open(f"{folder}/pylock.toml", "w").write(lock)
+"#;
+
+const MANIFEST: &str = "\
+name: store
+python: \"3.11\"
+bases: {slim: {image: \"python:3.11-slim\"}}
+defaults: {bytecode: false}
+services:
+  api:
+    base: slim
+    lock: pylock.toml
+    command: [python, -c, \"import alpha, beta, gamma; print(alpha.NAME, beta.NAME, gamma.NAME)\"]
+";
+
+/// A project whose wheels are served by a server of this machine.
+struct Shop {
+    folder: TempDir,
+    store: String,
+    server: Child,
+}
+
+impl Shop {
+    fn new(engines: &Engines, name: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("its number").port().to_string();
+        drop(free);
+        let path = folder.path().display().to_string();
+        run(Command::new("python3").args(["-c", WHEELS, &path, &port])).ok();
+        let mut server = Command::new("python3")
+            .args([
+                "-u",
+                "-m",
+                "http.server",
+                &port,
+                "--bind",
+                "127.0.0.1",
+                "--directory",
+                &path,
+            ])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a server");
+        let mut line = String::new();
+        let said = server.stdout.as_mut().expect("its words");
+        BufReader::new(said).read_line(&mut line).expect("it is up");
+        let store = format!("{}/e2e/store-{name}-{port}", engines.registry);
+        std::fs::write(
+            folder.path().join("wheelwright.yaml"),
+            MANIFEST.to_owned() + &format!("wheel_store: {store}\n"),
+        )
+        .expect("a file");
+        Self {
+            folder,
+            store,
+            server,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `wheelwright ARGS` here, with a cache of its own.
+    fn run(&self, args: &[&str]) -> Said {
+        let cache = self.path().join("cache");
+        run(Command::new(env!("CARGO_BIN_EXE_wheelwright"))
+            .args(args)
+            .current_dir(self.path())
+            .env("WHEELWRIGHT_CACHE_DIR", cache))
+    }
+
+    /// Digests of the store's layers.
+    fn layers(&self) -> BTreeSet<String> {
+        let text = self.run(&["wheels", "ls", "--json"]).ok();
+        let start = text.find("[\n").unwrap_or_else(|| panic!("no list: {text}"));
+        let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
+        let list = values.next().expect("a value").expect("JSON");
+        let layers = list.as_array().expect("a list").iter();
+        layers
+            .map(|layer| layer["layer"].as_str().expect("a digest").to_owned())
+            .collect()
+    }
+
+    fn end_server(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        self.end_server();
+    }
+}
+
+/// Digests of an image's layers, as its registry has them.
+fn layers_of(engines: &Engines, image: &str) -> BTreeSet<String> {
+    let (name, tag) = image.rsplit_once(':').expect("a tag");
+    let path = name
+        .strip_prefix(&format!("{}/", engines.registry))
+        .expect("of this registry");
+    let url = format!("http://{}/v2/{path}/manifests/{tag}", engines.registry);
+    let accept = "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+    let text = run(Command::new("curl").args(["-sf", "-H", accept, &url])).ok();
+    let manifest: Value = serde_json::from_str(&text).expect("a manifest");
+    let layers = manifest["layers"].as_array().expect("layers").iter();
+    layers
+        .map(|layer| layer["digest"].as_str().expect("a digest").to_owned())
+        .collect()
+}
+
+#[test]
+fn images_are_put_together_from_layers_that_exist() {
+    let Some(engines) = engines() else { return };
+    let mut shop = Shop::new(&engines, "whole");
+    let first = shop.run(&["wheels", "push", "--record"]).ok();
+    assert!(
+        first.contains(": 3 stored") || first.contains(": 2 stored"),
+        "{first}"
+    );
+    let again = shop.run(&["wheels", "push", "--record"]).ok();
+    assert!(again.contains(": 0 stored, 0 B sent"), "{again}");
+    let verified = shop.run(&["wheels", "verify"]).ok();
+    assert!(verified.contains(": 0 wrong"), "{verified}");
+    let layers = shop.layers();
+    let lock = std::fs::read_to_string(shop.path().join("pylock.toml")).expect("the lock");
+    assert!(layers.iter().all(|digest| lock.contains(digest)), "{lock}");
+
+    // Nobody has the wheels any more, and the engine has nothing.
+    shop.end_server();
+    let buildkitd = run(Command::new("which").arg("buildkitd")).ok();
+    let engine = PrivateEngine::start(&engines, Path::new(buildkitd.trim()));
+    let image = engines.image("store");
+    let address = engine.address();
+    shop.run(&[
+        "build",
+        "api",
+        "--addr",
+        &address,
+        "--push",
+        "-t",
+        &image,
+        "--progress=plain",
+    ])
+    .ok();
+    assert!(layers.is_subset(&layers_of(&engines, &image)));
+
+    // The heavy layer came neither here nor out of its packing: a lazy one takes no room.
+    let usage = run(Command::new("buildctl").args(["--addr", &address, "du", "-v"])).ok();
+    let pulled = usage
+        .split("\n\n")
+        .filter(|record| record.contains("e2e/store-whole"));
+    let sizes = pulled.filter_map(|record| record.lines().find(|line| line.starts_with("Size:")));
+    let sizes = sizes.collect::<Vec<_>>();
+    assert_eq!(sizes.len(), layers.len(), "{usage}");
+    assert!(
+        sizes
+            .iter()
+            .all(|line| line.trim_start_matches("Size:").trim().starts_with('0')),
+        "{usage}"
+    );
+    let ran = engines.docker(&engines.docker, &["run", "--rm", &image]).ok();
+    assert!(ran.contains("alpha beta gamma"), "{ran}");
+}
+
+#[test]
+fn the_frontend_image_finds_layers_in_the_store() {
+    let Some(engines) = engines() else { return };
+    let mut shop = Shop::new(&engines, "door");
+    shop.run(&["wheels", "push"]).ok();
+    shop.end_server();
+    let image = engines.image("store-door");
+    let output = format!("--output=type=image,name={image},push=true");
+    engines.buildctl(shop.path(), "api", &[&output]).ok();
+    assert!(shop.layers().is_subset(&layers_of(&engines, &image)));
+}
+
+#[test]
+fn the_store_and_the_graph_lay_down_the_same_files() {
+    let Some(engines) = engines() else { return };
+    let shop = Shop::new(&engines, "trees");
+    shop.run(&["wheels", "push"]).ok();
+    let tree = |from: &str| {
+        let out = TempDir::new().expect("a folder");
+        let output = format!("type=local,dest={}", out.path().display());
+        shop.run(&[
+            "build",
+            "api",
+            "-o",
+            &output,
+            "--wheels-from",
+            from,
+            "--progress=plain",
+        ])
+        .ok();
+        crate::trees::tree(&out.path().join("opt/venv/lib/python3.11/site-packages"))
+    };
+    let from_store = tree("store");
+    assert!(from_store.len() >= 12, "only {} files", from_store.len());
+    assert_eq!(from_store, tree("graph"));
+    assert_eq!(from_store, tree("session"));
+}
+
+#[test]
+fn a_store_that_is_not_there_is_said_once() {
+    let Some(engines) = engines() else { return };
+    let shop = Shop::new(&engines, "gone");
+    let said = shop
+        .run(&[
+            "build",
+            "api",
+            "--progress=plain",
+            "--build-arg",
+            "WHEELWRIGHT_WHEEL_STORE=127.0.0.1:9/wheels",
+        ])
+        .ok();
+    assert_eq!(
+        said.matches("the wheel store 127.0.0.1:9/wheels could not be asked")
+            .count(),
+        1,
+        "{said}"
+    );
+    // An empty one is nothing to speak of.
+    let said = shop.run(&["build", "api", "--progress=plain"]).ok();
+    assert!(!said.contains("could not be asked"), "{said}");
+    let pushed = shop.run(&["wheels", "push", "--wheel-store", "127.0.0.1:9/wheels"]);
+    assert_eq!(pushed.code, 5, "{}", pushed.text);
+    assert!(pushed.text.contains("Connection refused"), "{}", pushed.text);
+}
+
+#[test]
+fn something_else_under_the_name_of_a_layer_ends_the_build() {
+    let Some(engines) = engines() else { return };
+    let shop = Shop::new(&engines, "else");
+    shop.run(&["wheels", "push", "--record"]).ok();
+    let lock = shop.path().join("pylock.toml");
+    let good = std::fs::read_to_string(&lock).expect("the lock");
+    let diff_id = good.split("diff-id = \"sha256:").nth(1).expect("a record")[..64].to_owned();
+    std::fs::write(&lock, good.replace(&diff_id, &"0".repeat(64))).expect("a file");
+    let said = shop.run(&["build", "api", "--progress=plain"]).fails();
+    assert!(
+        said.contains("is not what it says") && said.contains("the lock says sha256:0000"),
+        "{said}"
+    );
+    assert!(
+        shop.run(&["wheels", "verify"]).code == 0,
+        "digests of tars are not read by it"
+    );
+
+    // Another image under the tag of a layer, in a store without records.
+    std::fs::write(
+        &lock,
+        good.split("[tool.wheelwright.layers]")
+            .next()
+            .expect("its beginning"),
+    )
+    .expect("a file");
+    let manifest = good.split("manifest = \"").nth(1).expect("a record")[..71].to_owned();
+    let other = good.rsplit("\ngzip-").next().expect("a record")[..64].to_owned();
+    let url = |reference: &str| {
+        let (host, path) = shop.store.split_once('/').expect("a registry");
+        format!("http://{host}/v2/{path}/manifests/{reference}")
+    };
+    let file = shop.path().join("manifest.json");
+    let file = file.display().to_string();
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    run(Command::new("curl").args([
+        "-sf",
+        "-H",
+        &format!("Accept: {media_type}"),
+        "-o",
+        &file,
+        &url(&manifest),
+    ]))
+    .ok();
+    let (header, data) = (format!("Content-Type: {media_type}"), format!("@{file}"));
+    let put = ["-sf", "-X", "PUT", "-H", &header, "--data-binary", &data];
+    run(Command::new("curl").args(put).arg(url(&format!("gzip-{other}")))).ok();
+    let said = shop.run(&["build", "api", "--progress=plain"]).fails();
+    assert!(
+        said.contains("is not what it says") && said.contains("expected key"),
+        "{said}"
+    );
+    let verified = shop.run(&["wheels", "verify"]);
+    assert_eq!(verified.code, 5, "{}", verified.text);
+    assert!(
+        verified.text.contains("it holds another layer than its tag says"),
+        "{}",
+        verified.text
+    );
+}
+
+#[test]
+fn two_pushes_of_one_layer_at_once_are_no_matter() {
+    let Some(engines) = engines() else { return };
+    let shop = Shop::new(&engines, "two");
+    let push = |cache: &str| {
+        Command::new(env!("CARGO_BIN_EXE_wheelwright"))
+            .args(["wheels", "push"])
+            .current_dir(shop.path())
+            .env("WHEELWRIGHT_CACHE_DIR", shop.path().join(cache))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a push")
+    };
+    for mut pushing in [push("one"), push("two")] {
+        assert!(pushing.wait().expect("its end").success());
+    }
+    assert!(shop.run(&["wheels", "verify"]).ok().contains(": 0 wrong"));
+}
+
+#[test]
+fn stores_are_mirrored_and_pruned() {
+    let Some(engines) = engines() else { return };
+    let shop = Shop::new(&engines, "tidy");
+    shop.run(&["wheels", "push"]).ok();
+    let all = shop.layers().len();
+    let mirror = format!("{}-mirror", shop.store);
+    let copied = shop.run(&["wheels", "mirror", &mirror]).ok();
+    assert!(copied.contains(&format!("{all} copied")), "{copied}");
+    assert!(
+        shop.run(&["wheels", "mirror", &mirror])
+            .ok()
+            .contains(": 0 copied")
+    );
+    assert!(shop.run(&["wheels", "prune"]).ok().contains("0 layers of"));
+
+    // Without alpha its layer is not needed.
+    let lock = shop.path().join("pylock.toml");
+    let text = std::fs::read_to_string(&lock).expect("the lock");
+    let (head, rest) = text
+        .split_once("\n[[packages]]\nname = \"alpha\"")
+        .expect("alpha");
+    let (_, tail) = rest.split_once("\n[[packages]]").expect("what follows");
+    std::fs::write(&lock, format!("{head}\n[[packages]]{tail}")).expect("a file");
+    let shown = shop.run(&["wheels", "prune"]).ok();
+    assert!(
+        shown.contains("1 layer of") && shown.contains("would be removed") && shown.contains("alpha 1.0"),
+        "{shown}"
+    );
+    assert_eq!(shop.layers().len(), all);
+    shop.run(&["wheels", "prune", "--yes"]).ok();
+    assert_eq!(shop.layers().len(), all - 1);
+}
+
+/// A registry that has nothing and answers what is sent to it with this status and code.
+fn registry_that_says(status: &'static str, body: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its number").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut head = [0; 4096];
+            let length = stream.read(&mut head).unwrap_or_default();
+            let asks = head[..length].starts_with(b"HEAD") || head[..length].starts_with(b"GET");
+            let (status, body) = if asks {
+                ("404 Not Found", "")
+            } else {
+                (status, body)
+            };
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    port
+}
+
+#[test]
+fn registries_that_refuse_are_quoted() {
+    let Some(engines) = engines() else { return };
+    let shop = Shop::new(&engines, "no");
+    let full = r#"{"errors":[{"code":"DENIED","message":"quota exceeded"}]}"#;
+    for (status, body, said) in [
+        ("403 Forbidden", full, "denied: quota exceeded"),
+        ("405 Method Not Allowed", "", "denied: Method Not Allowed"),
+        ("413 Payload Too Large", "", "denied: Payload Too Large"),
+        ("202 Accepted", "", "does not say where the upload goes on"),
+    ] {
+        let store = format!("127.0.0.1:{}/wheels", registry_that_says(status, body));
+        let pushed = shop.run(&["wheels", "push", "--wheel-store", &store]);
+        assert_eq!(pushed.code, 5, "{}", pushed.text);
+        assert!(
+            pushed.text.contains(said) && pushed.text.contains(&store),
+            "{}",
+            pushed.text
+        );
+    }
+}
