@@ -1,6 +1,7 @@
 //! A repository of a registry: manifests, tags and blobs. Nothing is given out that does not match its digest.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
@@ -114,21 +115,44 @@ impl Remote {
     }
 
     /// Stores a manifest under a tag or its digest. Its blobs have to be there.
+    ///
+    /// Registries that are given one manifest by two at the same time may take their own half-written copy for a wrong
+    /// one, so what is refused is looked for once more.
     pub async fn put_manifest(&self, reference: &str, media_type: &str, bytes: &[u8]) -> Result<(), Error> {
+        let mut attempts_left = 3;
+        loop {
+            let cause = match self.put_once(reference, media_type, bytes).await {
+                Ok(()) => return Ok(()),
+                Err(cause) => cause,
+            };
+            attempts_left -= 1;
+            if attempts_left == 0
+                || !matches!(
+                    cause,
+                    Cause::Refused {
+                        status: 400 | 409,
+                        ..
+                    }
+                )
+            {
+                return Err(self.failed(format!("store {reference} in"))(cause));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let digest = format!("sha256:{}", crate::layers::hex(&Sha256::digest(bytes)));
+            if self.has_manifest(reference).await? == Some(digest) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn put_once(&self, reference: &str, media_type: &str, bytes: &[u8]) -> Result<(), Cause> {
         let url = self.url(&format!("manifests/{reference}"));
-        let sent = self.registry.send(
-            &self.repository,
-            None,
-            &[StatusCode::CREATED, StatusCode::OK],
-            |client| {
-                client
-                    .put(&url)
-                    .header(CONTENT_TYPE, media_type)
-                    .body(bytes.to_vec())
-            },
-        );
-        sent.await.map_err(self.failed(format!("store {reference} in")))?;
-        Ok(())
+        let expected = [StatusCode::CREATED, StatusCode::OK];
+        let sent = self.registry.send(&self.repository, None, &expected, |client| {
+            let request = client.put(&url).header(CONTENT_TYPE, media_type);
+            request.body(bytes.to_vec())
+        });
+        sent.await.map(drop)
     }
 
     /// All tags, sorted; none for a repository that is not there.

@@ -13,7 +13,7 @@ use crate::cli::cache::CachePlace;
 use crate::cli::{EXIT_CODES, Failure};
 use crate::layers::local::{Layer, Maker};
 use crate::layers::oci::Contents;
-use crate::layers::{Format, Recorded, Wanted};
+use crate::layers::{Format, Kind, Recorded, Wanted};
 use crate::registry::Content;
 use crate::report::{Printer, bytes, plural, seconds};
 use crate::store::Store;
@@ -71,15 +71,13 @@ pub(super) async fn run(args: &PushArgs) -> Result<(), Failure> {
             "note: `{service}` has no lock, its packages are known only in a build; `wheelwright lock` makes one"
         ));
     }
-    let (layers, built): (Vec<_>, Vec<_>) = asked
-        .layers()
-        .into_iter()
-        .partition(|wanted| wanted.is_of_wheels() && Maker::can_make(wanted));
+    let (layers, others): (Vec<_>, Vec<_>) = asked.layers().into_iter().partition(can_store);
+    let built = others.iter().filter(|wanted| wanted.layer.kind == Kind::Wheels);
+    let built = built.map(Wanted::title).collect::<Vec<_>>();
     if !built.is_empty() {
-        let names = built.iter().map(Wanted::title).collect::<Vec<_>>().join(", ");
-        let what = plural(built.len(), "layer");
+        let (what, names) = (plural(built.len(), "layer"), built.join(", "));
         printer.note(&format!(
-            "note: {what} not stored, an engine builds or compiles what is in them: {names}"
+            "note: {what} not stored, an engine has to build what is in them: {names}"
         ));
     }
     let push = Push {
@@ -126,6 +124,11 @@ pub(super) async fn run(args: &PushArgs) -> Result<(), Failure> {
         recorded::write(&args.store.project, &asked, &records)?;
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// Bytecode is compiled in builds, and what has to be built is built there, too.
+fn can_store(wanted: &Wanted<'_>) -> bool {
+    wanted.is_of_wheels() && Maker::can_make(wanted)
 }
 
 fn summary(printer: Printer, store: &Store, all: usize, stored: usize, sent: u64, took: Duration) {
