@@ -9,6 +9,8 @@
 //! from an index, not when they are given a manifest by digest (seen on BuildKit 0.32 and Docker 28.5), and a
 //! runtime that is asked to run such an image says no, as it should.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -135,6 +137,29 @@ pub fn image(record: &LayerRecord, contents: &Contents) -> LayerImage {
     let config = document(CONFIG, &config(record, contents));
     let manifest = document(MANIFEST, &manifest(record, contents, &config));
     LayerImage { config, manifest }
+}
+
+/// The catalog of a folder with layers: an image without a layer whose labels name the layers' images, as documents, and
+/// the folder's `index.json`, where it is `latest`.
+pub fn catalog(labels: &BTreeMap<String, String>) -> ([Document; 2], Vec<u8>) {
+    let config = serde_json::json!({
+        "architecture": "unknown", "os": "unknown",
+        "config": {"Labels": labels}, "rootfs": {"type": "layers", "diff_ids": []},
+    });
+    let config = document(CONFIG, &config);
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "layers": [],
+        "config": {"mediaType": CONFIG, "digest": config.digest, "size": config.bytes.len()},
+    });
+    let manifest = document(MANIFEST, &manifest);
+    let index = serde_json::json!({
+        "schemaVersion": 2,
+        "manifests": [{
+            "mediaType": MANIFEST, "digest": manifest.digest, "size": manifest.bytes.len(),
+            "annotations": {"org.opencontainers.image.ref.name": "latest"},
+        }],
+    });
+    ([config, manifest], json(&index))
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! A repository of a registry: manifests, tags and blobs. Nothing is given out that does not match its digest.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LINK, RANGE};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 use super::error::{Cause, Error};
 use super::http::Registry;
@@ -227,6 +229,31 @@ impl Remote {
         } else {
             Err(failed()(mismatch(digest, &found)))
         }
+    }
+
+    /// Writes a blob to a file unless it is there, whole or not at all; the bytes that were read.
+    pub async fn save(&self, digest: &str, to: &Path) -> Result<u64, Error> {
+        if to.is_file() {
+            return Ok(0);
+        }
+        let failed = || self.failed(format!("read {digest} of"));
+        let local = |error: io::Error| failed()(Cause::Local(error.to_string()));
+        let beside = NamedTempFile::new_in(to.parent().unwrap_or(Path::new("."))).map_err(local)?;
+        let mut file = beside.as_file();
+        let mut pieces = self.open(digest, 0).await.map_err(failed())?;
+        let (mut hash, mut size) = (Sha256::new(), 0);
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| failed()(Cause::Unreachable(error.to_string())))?;
+            file.write_all(&piece).map_err(local)?;
+            hash.update(&piece);
+            size += piece.len() as u64;
+        }
+        let found = format!("sha256:{}", crate::layers::hex(&hash.finalize()));
+        if found != digest {
+            return Err(failed()(mismatch(digest, &found)));
+        }
+        beside.persist(to).map_err(|error| local(error.error))?;
+        Ok(size)
     }
 
     /// Reads a blob to its end and checks its digest; its size.

@@ -132,6 +132,11 @@ impl Stored {
         })
     }
 
+    /// The manifest's bytes.
+    pub fn manifest_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Something that is wrong with it.
     pub(super) fn damage(&self, reason: String) -> Damage {
         Damage {

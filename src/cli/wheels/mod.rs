@@ -1,6 +1,7 @@
 //! `wheelwright wheels`: the wheel store.
 
 mod asked;
+mod export;
 mod ls;
 mod mirror;
 mod prune;
@@ -31,6 +32,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Prune(prune::PruneArgs),
     Mirror(mirror::MirrorArgs),
+    Export(export::ExportArgs),
 }
 
 /// The text to print, where there is one.
@@ -43,6 +45,7 @@ pub(super) async fn run(command: &WheelsCommand) -> Result<String, Failure> {
             Command::Verify(args) => verify::run(args).await.map(|()| String::new()),
             Command::Prune(args) => prune::run(args).await,
             Command::Mirror(args) => mirror::run(args).await.map(|()| String::new()),
+            Command::Export(args) => export::run(args).await.map(|()| String::new()),
         }
     };
     // What is under way ends with its future; what was stored stays stored.
