@@ -10,7 +10,8 @@ use super::asked::Asked;
 use super::recorded;
 use super::store::StoreArgs;
 use crate::cli::cache::CachePlace;
-use crate::cli::{EXIT_CODES, Failure};
+use crate::cli::project::Opened;
+use crate::cli::{EXIT_CODES, Failure, build, network};
 use crate::layers::local::{Layer, Maker};
 use crate::layers::oci::Contents;
 use crate::layers::{Format, Kind, Recorded, Wanted};
@@ -50,6 +51,9 @@ pub(super) struct PushArgs {
     /// Layers that are made and stored at a time
     #[arg(short, long, value_name = "N", default_value_t = 6)]
     jobs: usize,
+    /// Secret that an index's `auth` or `ca_certificates` names: `id=ID,src=FILE` or `id=ID,env=NAME`
+    #[arg(long = "secret", value_name = "SECRET")]
+    secrets: Vec<String>,
     #[command(flatten)]
     cache: CachePlace,
 }
@@ -82,7 +86,7 @@ pub(super) async fn run(args: &PushArgs) -> Result<(), Failure> {
     }
     let push = Push {
         store: &store,
-        maker: &args.cache.maker()?,
+        maker: &maker(args, &opened)?,
         format,
         record: args.record,
     };
@@ -124,6 +128,12 @@ pub(super) async fn run(args: &PushArgs) -> Result<(), Failure> {
         recorded::write(&args.store.project, &asked, &records)?;
     }
     failure.map_or(Ok(()), Err)
+}
+
+fn maker(args: &PushArgs, opened: &Opened) -> Result<Maker, Failure> {
+    let secrets = build::secrets(&args.secrets)?;
+    let fetch = network::fetch(&opened.manifest, "", &secrets).map_err(Failure::Local)?;
+    Ok(Maker::new(args.cache.open()?, fetch))
 }
 
 /// Bytecode is compiled in builds, and what has to be built is built there, too.
