@@ -5,10 +5,10 @@ SHELL := bash
 ENGINE := scripts/engine
 # shellcheck and cargo-deny are run where they are installed; the engines bring a shellcheck along.
 export PATH := $(PATH):$(CURDIR)/.engine/cache/bin:$(CURDIR)/.engine/cache/cargo/bin
-SCRIPTS := scripts/engine .ci/run
+SCRIPTS := scripts/engine .ci/run bench/wheels
 
 .NOTPARALLEL:
-.PHONY: help engine engine-down frontend build demo test check advisories unit e2e e2e-slow bench
+.PHONY: help engine engine-down frontend build demo test check advisories unit exact e2e e2e-slow bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -45,6 +45,9 @@ advisories: ## known vulnerabilities of dependencies; needs cargo-deny and GitHu
 
 unit: ## all tests that need no engine
 	env -u CI -u WHEELWRIGHT_E2E -u BUILDKIT_HOST -u DOCKER_HOST cargo test --locked --workspace
+
+exact: ## installed trees and layers against uv, pip and the stargz snapshotter's library; needs the package index and Go
+	WHEELWRIGHT_NETWORK=1 cargo test --locked --package unwheel --features zstd --test exactness --test layers
 
 e2e: engine ## builds on real engines, checked by what the containers answer
 	. .engine/env && WHEELWRIGHT_E2E=1 cargo test --locked --package wheelwright --test e2e -- --test-threads=1
