@@ -6,6 +6,7 @@ use super::plan::plans;
 use super::project::ProjectArgs;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::frontend::Failure;
+use crate::plan;
 
 /// Check the manifest, the files it names, requirement files and locks
 ///
@@ -29,15 +30,20 @@ pub struct Checked {
 pub fn run(args: &CheckArgs) -> Result<Checked, Failure> {
     let opened = args.project.open()?;
     let mut mistakes = Diagnostics::default();
+    let mut warnings = Vec::new();
     for (name, service) in &opened.manifest.services {
         match args.project.gather(&opened, (name, service)) {
             Err(Failure::Mistakes(found)) => mistakes.extend(found),
             Err(other) => return Err(other),
-            Ok((project, _)) if project.lock.is_some() => {
-                if let Err(Failure::Mistakes(found)) = plans(&args.project, &opened, name, None) {
-                    mistakes.extend(found);
-                }
-            }
+            Ok((project, _)) if project.lock.is_some() => match plans(&args.project, &opened, name, None) {
+                Ok(plans) => warnings.extend(
+                    plans
+                        .iter()
+                        .flat_map(|plan| plan::warnings(&opened.file, &opened.manifest, service, plan)),
+                ),
+                Err(Failure::Mistakes(found)) => mistakes.extend(found),
+                Err(other) => return Err(other),
+            },
             Ok(_) => {}
         }
         for path in crate::manifest::types::items(service.code.as_ref()) {
@@ -52,8 +58,9 @@ pub fn run(args: &CheckArgs) -> Result<Checked, Failure> {
     }
     let services = opened.manifest.services.len();
     let (services, _) = mistakes.unique().finish(Some(services))?;
+    let warnings = opened.warnings.iter().cloned().chain(warnings);
     Ok(Checked {
         services,
-        warnings: opened.warnings,
+        warnings: warnings.collect::<Diagnostics>().unique(),
     })
 }

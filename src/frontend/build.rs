@@ -10,7 +10,9 @@ use super::load::{self, Loaded};
 use super::outcome::{Built, outcome, rfc3339};
 use super::store::{LayoutStore, RegistryStore};
 use super::target::{Target, platforms, target};
-use super::{Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, lock, store};
+use super::{
+    Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock, store,
+};
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::layers::{Census, Found, GraphProvider, Provider, Records, WheelsFrom, find};
@@ -132,7 +134,8 @@ impl Build<'_> {
             self.code_is_there(),
         )?;
         let cx = self.context(platform, &image.reference, base::environment(&image.config));
-        let (plan, definition) = if self.target.base_only {
+        emulate::base(self.engine, platform, &self.loaded.file, &self.stand())?;
+        let (plan, tree) = if self.target.base_only {
             let plan = self.plan(
                 &cx,
                 &Interpreter::assumed(self.minor(), &platform.architecture),
@@ -140,12 +143,12 @@ impl Build<'_> {
                 (&Project::default(), &files),
                 Vec::new(),
             )?;
-            let definition = lower::marshal(&lower::rootfs(&plan, &cx));
-            (plan, definition)
+            let tree = lower::rootfs(&plan, &cx);
+            (plan, tree)
         } else {
             self.service(&cx, (&project, &files)).await?
         };
-        let result = self.solve(definition).await?;
+        let result = self.solve(lower::marshal(&tree)).await?;
         let created = self
             .options
             .build_arg("SOURCE_DATE_EPOCH")
@@ -157,6 +160,10 @@ impl Build<'_> {
         } else {
             lower::config(&plan, &image.config, platform, labels, created.as_deref())
         };
+        if !plan.smoke.is_empty() {
+            let smoke = lower::marshal(&lower::smoke(&plan, tree, &config, &cx));
+            self.bridge.evaluate(&self.solve(smoke).await?).await?;
+        }
         Ok(Built {
             result,
             config,
@@ -207,7 +214,7 @@ impl Build<'_> {
         &self,
         cx: &Context,
         (project, files): (&Project, &Files),
-    ) -> Result<(Plan, Definition), Failure> {
+    ) -> Result<(Plan, State), Failure> {
         let caches = &self.options.cache_imports;
         let rootfs = lower::stand_rootfs(&self.stand(), &self.target.name, cx);
         let asked = lower::stand_rootfs(&self.stand(), &self.target.name, &cx.on_build_platform());
@@ -244,13 +251,22 @@ impl Build<'_> {
             self.note(made.unlocked(&self.target.name, &packages)).await?;
         }
         let plan = self.plan(cx, &interpreter, &looked.accounts, (project, files), packages)?;
+        emulate::service(self.engine, &cx.platform, &self.loaded.file, &plan)?;
+        for warning in plan::warnings(
+            &self.loaded.file,
+            &self.loaded.manifest,
+            &self.target.service,
+            &plan,
+        ) {
+            self.say(warning).await?;
+        }
         let found = self.layers(cx, &plan, project).await?;
         let cx = Context {
             folders: looked.folders,
             ..cx.clone()
         };
-        let definition = lower::marshal(&lower::image(&plan, &found, &cx));
-        Ok((plan, definition))
+        let image = lower::image(&plan, &found, &cx);
+        Ok((plan, image))
     }
 
     /// Where the plan's wheel layers come from. An engine that cannot merge has one step that unpacks all of them,
@@ -314,13 +330,16 @@ impl Build<'_> {
 
     /// Says something once, however many platforms it is true of.
     async fn note(&self, text: String) -> Result<(), Failure> {
+        self.say(Diagnostic::warning(text)).await
+    }
+
+    async fn say(&self, warning: Diagnostic) -> Result<(), Failure> {
         let new = self
             .notes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(text.clone());
+            .insert(warning.message.clone());
         if new {
-            let warning = Diagnostic::warning(text);
             self.loaded.warn(self.bridge, &warning).await?;
         }
         Ok(())

@@ -9,6 +9,7 @@ mod build;
 pub(crate) mod census;
 mod compiler;
 mod conflict;
+mod emulate;
 mod failure;
 mod load;
 mod lock;

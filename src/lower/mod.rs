@@ -13,6 +13,7 @@ mod folders;
 mod pack;
 mod probe;
 mod resolve;
+mod smoke;
 mod uv;
 mod venv;
 mod wheels;
@@ -25,6 +26,7 @@ pub use context::{Context, EPOCH, LocalContext};
 pub use folders::{Folder, Folders, folders_of};
 pub use probe::{PROBE_FILE, probe};
 pub use resolve::{Asked, REPORT_FILE, RESOLVED, ResolveInputs, lock_file, resolve};
+pub use smoke::smoke;
 
 use buildkit_llb::{Definition, MarshalOptions, Merge, State};
 

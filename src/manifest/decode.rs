@@ -112,6 +112,7 @@ fn base_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Base {
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
         torch: f.take("torch").and_then(|n| cx.parsed("torch", n)),
         deny: f.take("deny").and_then(|n| cx.list("deny", n)),
+        allow: f.take("allow").and_then(|n| cx.list("allow", n)),
         bytecode: f.take("bytecode").and_then(|n| cx.boolean("bytecode", n)),
         environment: f.take("environment").and_then(|n| cx.pairs("environment", n)),
     }
@@ -141,6 +142,7 @@ fn service_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Service {
         torch: f.take("torch").and_then(|n| cx.parsed("torch", n)),
         constraints: f.take("constraints").and_then(|n| cx.list("constraints", n)),
         bytecode: f.take("bytecode").and_then(|n| cx.boolean("bytecode", n)),
+        smoke: f.take("smoke").and_then(|n| cx.list("smoke", n)),
         wheels: f
             .take("wheels")
             .and_then(|n| cx.table("wheels", n, |cx, e| wheel(cx, &e.key, &e.value))),

@@ -66,6 +66,7 @@ fn over_base(child: Base, parent: Base) -> Base {
         constraints: list(child.constraints, parent.constraints),
         torch: child.torch.or(parent.torch),
         deny: list(child.deny, parent.deny),
+        allow: list(child.allow, parent.allow),
         bytecode: child.bytecode.or(parent.bytecode),
         environment: table(child.environment, parent.environment),
     }
@@ -88,6 +89,7 @@ fn over_service(own: Service, defaults: Service) -> Service {
         torch: own.torch.or(defaults.torch),
         constraints: list(own.constraints, defaults.constraints),
         bytecode: own.bytecode.or(defaults.bytecode),
+        smoke: list(own.smoke, defaults.smoke),
         wheels: table(own.wheels, defaults.wheels),
         code: list(own.code, defaults.code),
         files: own.files.or(defaults.files),

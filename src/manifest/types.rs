@@ -111,8 +111,10 @@ pub struct Base {
     pub constraints: Option<List<ProjectPath>>,
     /// Which build of PyTorch and its kin services on this base take.
     pub torch: Option<Spanned<Torch>>,
-    /// Packages that no service on this base may have.
+    /// Packages that no service on this base may have; `*` stands for any letters.
     pub deny: Option<List<String>>,
+    /// The only packages that services on this base may have; `*` stands for any letters.
+    pub allow: Option<List<String>>,
     /// Whether services on this base have bytecode. Default: true.
     pub bytecode: Option<Spanned<bool>>,
     /// Environment variables.
@@ -151,6 +153,8 @@ pub struct Service {
     pub constraints: Option<List<ProjectPath>>,
     /// Whether it has bytecode, compiled once a wheel. Default: as its base says, else true.
     pub bytecode: Option<Spanned<bool>>,
+    /// Modules that are imported in the finished image before it counts as built.
+    pub smoke: Option<List<String>>,
     /// Settings of single wheels by package name.
     #[schemars(with = "Option<BTreeMap<String, WheelSettings>>")]
     pub wheels: Option<Table<WheelSettings>>,

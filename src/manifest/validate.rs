@@ -151,7 +151,8 @@ impl Check<'_> {
         }
         self.packages(base.packages.as_ref());
         self.packages(base.build_packages.as_ref());
-        self.package_names(base.deny.as_ref());
+        self.package_patterns(base.deny.as_ref());
+        self.package_patterns(base.allow.as_ref());
     }
 
     fn service(&mut self, manifest: &Manifest, name: &Spanned<String>, service: &Service) {
@@ -178,6 +179,7 @@ impl Check<'_> {
         }
         self.packages(service.packages.as_ref());
         self.packages(service.build_packages.as_ref());
+        self.modules(service.smoke.as_ref());
         self.absolute(service.working_dir.as_ref(), "working_dir");
         for volume in items(service.volumes.as_ref()) {
             self.absolute(Some(volume), "volumes");
@@ -269,6 +271,31 @@ impl Check<'_> {
         }
     }
 
+    fn package_patterns(&mut self, names: Option<&List<String>>) {
+        for name in items(names)
+            .iter()
+            .filter(|name| !is_package(&name.replace('*', "x")))
+        {
+            let message = format!("`{}` is not the name of a package", name.value);
+            self.error(
+                name.span,
+                message,
+                "expected a name such as `torch`, or a pattern such as `nvidia-*`",
+            );
+        }
+    }
+
+    fn modules(&mut self, modules: Option<&List<String>>) {
+        for module in items(modules).iter().filter(|module| !is_module(module)) {
+            let message = format!("`{}` is not the name of a module", module.value);
+            self.error(
+                module.span,
+                message,
+                "expected what `import` takes, such as `yaml` or `google.protobuf`",
+            );
+        }
+    }
+
     fn absolute(&mut self, path: Option<&Spanned<String>>, key: &str) {
         let Some(path) = path else { return };
         if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
@@ -295,4 +322,12 @@ fn is_package(name: &str) -> bool {
         && name
             .chars()
             .all(|c| alphanumeric(c) || matches!(c, '.' | '_' | '-'))
+}
+
+/// Whether it may name a module: identifiers with dots between them.
+fn is_module(name: &str) -> bool {
+    name.split('.').all(|part| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    })
 }

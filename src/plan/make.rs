@@ -1,7 +1,7 @@
 //! A service's part of the manifest, its interpreter and its packages to a plan.
 
 use super::account::Accounts;
-use super::{BasePlan, BuildPlan, CodePlan, FileFrom, FilePlan, Plan, VENV, image};
+use super::{BasePlan, BuildPlan, CodePlan, FileFrom, FilePlan, Plan, VENV, checks, image};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::layers::{Budget, Census, MAX_LAYERS, WheelLayer, group, group_bytecode};
 use crate::manifest::types::items;
@@ -45,7 +45,7 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
         .as_ref()
         .and_then(|name| inputs.manifest.base(&name.value));
     let mut mistakes = Diagnostics::default();
-    denied(&inputs, base, &mut mistakes);
+    checks::packages(&inputs, base, &mut mistakes);
     python(&inputs, &mut mistakes);
     let account = service.user.as_ref().map(|user| inputs.accounts.account(user));
     let minor = inputs.interpreter.minor.to_string();
@@ -74,6 +74,7 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
         account,
         code: code(service),
         files: files(service),
+        smoke: items(service.smoke.as_ref()).to_vec(),
         at: inputs.at,
     };
     mistakes.finish(Some(plan)).map(|(plan, _)| plan)
@@ -115,26 +116,6 @@ fn budget(manifest: &Manifest) -> Budget {
         own.iter().filter_map(|name| name.parse().ok()).collect(),
         services.any(|(_, service)| bytecode(manifest, service)),
     )
-}
-
-/// Packages that the base forbids.
-fn denied(inputs: &Inputs<'_>, base: Option<&Base>, mistakes: &mut Diagnostics) {
-    for denied in items(base.and_then(|base| base.deny.as_ref())) {
-        let Ok(name) = denied.parse::<PackageName>() else {
-            continue;
-        };
-        if let Some(pick) = inputs.packages.iter().find(|pick| pick.name == name) {
-            mistakes.push(
-                Diagnostic::error(format!(
-                    "service `{}` installs `{} {}`, which its base denies",
-                    inputs.name, pick.name, pick.version
-                ))
-                .at(inputs.file, denied.span)
-                .label("denied here")
-                .help("remove it from the service's requirements, or put the service on another base"),
-            );
-        }
-    }
 }
 
 fn python(inputs: &Inputs<'_>, mistakes: &mut Diagnostics) {

@@ -4,6 +4,7 @@
 //! `lower` is the only stage that turns a plan into a graph.
 
 mod account;
+mod checks;
 mod image;
 mod indexes;
 mod layers_view;
@@ -11,6 +12,7 @@ mod make;
 mod show;
 
 pub use account::{Account, Accounts};
+pub use checks::warnings;
 pub use image::{Health, ImageSettings};
 pub use indexes::{IndexPlan, Indexes};
 pub use layers_view::{layer_list, layer_tree};
@@ -19,7 +21,7 @@ pub use show::tree;
 
 use serde::Serialize;
 
-use crate::diag::Span;
+use crate::diag::{Span, Spanned};
 use crate::layers::{Wanted, WheelLayer};
 use crate::manifest::{Mode, ProjectPath, Sha256};
 use crate::python::{Interpreter, Pick};
@@ -61,6 +63,9 @@ pub struct Plan {
     pub files: Vec<FilePlan>,
     /// What the image says of itself.
     pub image: ImageSettings,
+    /// Modules that are imported in the finished image.
+    #[serde(serialize_with = "names")]
+    pub smoke: Vec<Spanned<String>>,
     /// Where the service is declared.
     #[serde(skip)]
     pub at: Span,
@@ -78,6 +83,10 @@ impl Plan {
         };
         self.layers.iter().map(wanted).collect()
     }
+}
+
+fn names<S: serde::Serializer>(list: &[Spanned<String>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(list.iter().map(|name| &name.value))
 }
 
 /// The base stage of a service.

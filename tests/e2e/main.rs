@@ -3,17 +3,20 @@
 //! `make engine` brings the engines up and leaves `.engine/env`; these tests read what it exports. Without
 //! engines they are skipped with a word, unless CI or WHEELWRIGHT_E2E is set: then their absence is a failure.
 
+mod bytecode;
 mod caches;
 mod client;
 mod connections;
 mod doors;
 mod engine;
+mod layers;
 mod locking;
 mod mistakes;
 mod older;
 mod private;
 mod project;
 mod session;
+mod smoke;
 mod sources;
 mod store;
 mod trees;

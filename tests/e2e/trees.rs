@@ -109,6 +109,7 @@ fn installed_by_uv(tools: &Path, ours: &BTreeMap<String, String>) -> std::path::
         "install",
         "-q",
         "--no-deps",
+        "--compile-bytecode",
         "--python",
         &at("venv/bin/python"),
         "-r",
@@ -144,6 +145,10 @@ fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
 }
 
 fn describe(path: &Path, name: &str) -> String {
+    // uv's bytecode holds times and other paths; that of the same modules has to be there.
+    if path.extension().is_some_and(|extension| extension == "pyc") {
+        return "bytecode".to_owned();
+    }
     let mut bytes = fs::read(path).expect("a file");
     if name == "RECORD" {
         let text = String::from_utf8(bytes).expect("RECORD is text");

@@ -2,6 +2,7 @@
 //! script, down to the graph. What comes out is written down in snapshots: a change of any graph is seen.
 
 mod cache;
+mod checks;
 mod examples;
 mod graphs;
 mod layers;

@@ -1,0 +1,77 @@
+//! What is told before anything is built: packages that a base does not allow, processors that are not there.
+
+use wheelwright::bridge::Recording;
+
+use crate::scripted::{build, engine, examples, lock};
+
+fn with_manifest(text: &str) -> Recording {
+    let mut engine = engine(&examples().join("hello"), &[]);
+    let mut write = |path: &str, text: String| engine.files.insert(path.to_owned(), text.into_bytes());
+    write("/wheelwright.yaml", text.to_owned());
+    write("/own.toml", lock());
+    engine
+}
+
+fn fails(text: &str, opts: &[(&str, &str)]) -> String {
+    let (_, outcome) = build(with_manifest(text), opts);
+    outcome.expect_err("a mistake").to_string()
+}
+
+#[test]
+fn a_base_says_what_services_may_have() {
+    let said = fails(
+        "bases: {b: {image: x, deny: [\"web*\"], allow: [numpy, fastapi, idna, webrtcvad]}}\nservices: {a: {base: b, lock: own.toml, command: [x]}}\n",
+        &[],
+    );
+    assert!(
+        said.contains("installs `webrtcvad 1.0`, which its base denies"),
+        "{said}"
+    );
+    assert!(
+        said.contains("installs `anyio 1.0`, which its base does not allow"),
+        "{said}"
+    );
+    assert!(!said.contains("fastapi"), "{said}");
+}
+
+#[test]
+fn what_needs_an_emulator_is_told_before_the_build() {
+    let packages = "services: {a: {image: x, packages: [libopus0], command: [x]}}\n";
+    let said = fails(packages, &[("platform", "linux/arm64")]);
+    let expected =
+        "installing system packages for linux/arm64 needs an emulator, which this engine does not have";
+    assert!(said.contains(expected), "{said}");
+    let smoke = "services: {a: {image: x, smoke: [idna], command: [x]}}\n";
+    let said = fails(smoke, &[("platform", "linux/arm64")]);
+    assert!(
+        said.contains("the smoke test for linux/arm64 needs an emulator"),
+        "{said}"
+    );
+    let plain = "services: {a: {image: x, command: [x]}}\n";
+    let (_, outcome) = build(with_manifest(plain), &[("platform", "linux/arm64")]);
+    outcome.expect("nothing runs for that platform");
+}
+
+#[test]
+fn cuda_in_an_image_without_it_is_a_warning() {
+    let text = "services: {a: {image: \"python:3.11-slim\", lock: cuda.toml, command: [x]}}\n";
+    let warned = |text: &str| {
+        let mut engine = with_manifest(text);
+        let cuda = lock()
+            .replace("\"idna\"", "\"nvidia-cublas-cu12\"")
+            .replace("size = 70000", "size = 570000000");
+        engine.files.insert("/cuda.toml".to_owned(), cuda.into_bytes());
+        let (engine, outcome) = build(engine, &[]);
+        outcome.expect("a build");
+        let warnings = engine.warnings().into_iter();
+        warnings.map(|warning| warning.short).collect::<Vec<_>>()
+    };
+    let said = warned(text).join("\n");
+    assert!(
+        said.contains(
+            "service `a` installs 1 nvidia package, 570.0 MB, on `python:3.11-slim`, which is not for CUDA"
+        ),
+        "{said}"
+    );
+    assert!(warned(&text.replace("python:3.11-slim", "nvidia/cuda:12")).is_empty());
+}
