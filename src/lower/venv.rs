@@ -1,12 +1,21 @@
 //! The venv's own files and the service's user: what is neither a package nor code.
 
-use buildkit_llb::{FileOp, Owner, State};
+use buildkit_llb::{Copy, FileOp, Owner, State};
 
 use super::context::{Context, EPOCH_NANOS};
 use super::pack::Pack;
 use crate::plan::Plan;
 
-/// Adds them to a tree; on nothing they are a layer of a few hundred bytes.
+/// A layer of a few hundred bytes. Copied once, since a folder takes the clock's time when something is put into it; a
+/// copy gives folders their time last.
+pub(super) fn layer(plan: &Plan, cx: &Context) -> State {
+    let made = skeleton(plan, cx, State::scratch());
+    let copy = Copy::from(&made, "/", "/").dir_contents().timestamp(EPOCH_NANOS);
+    let op = FileOp::on(State::scratch()).copy(copy);
+    cx.file_op(op, format!("[{}] venv layer", plan.service), plan.at)
+}
+
+/// Adds them to a tree.
 pub(super) fn skeleton(plan: &Plan, cx: &Context, on: State) -> State {
     let venv = &plan.venv;
     let minor = plan.interpreter.minor.to_string();

@@ -38,7 +38,7 @@ fn is_equal_on_engines_that_merge_and_that_do_not() {
     let Some(engines) = engines() else { return };
     let project = Project::new();
     let merged = built(&engines, &project, &[]);
-    assert!(merged.len() > 10, "{:?}", merged.keys());
+    assert!(merged.len() >= 10, "{:?}", merged.keys());
     let idna = &merged["opt/venv/lib/python3.11/site-packages/idna/__pycache__/core.cpython-311.pyc"];
     assert_eq!(
         idna[4..8],
