@@ -43,9 +43,7 @@ pub fn image(plan: &Plan, found: &[Found], cx: &Context) -> State {
     let base = rootfs(plan, cx);
     if cx.merge {
         let layers = wheels::layers(plan, found, cx);
-        let parts = std::iter::once(base)
-            .chain(layers)
-            .chain([venv::layer(plan, cx)]);
+        let parts = std::iter::once(base).chain(layers).chain([venv::layer(plan, cx)]);
         let code = code::add(plan, cx, State::scratch());
         return Merge::new(parts.chain(code))
             .name(format!("[{}] image", plan.service))
