@@ -48,7 +48,8 @@ def wait(waiting):
 
 def compile_wheel(folder, site_packages):
     try:
-        (name,) = os.listdir(folder)
+        # Builders leave files of their own beside the wheel.
+        (name,) = [name for name in os.listdir(folder) if name.endswith(".whl")]
         wheel = os.path.join(folder, name)
         known = os.path.join(CACHE, key(wheel, site_packages))
         compiled = recall(known)
