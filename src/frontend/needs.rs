@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use buildkit_llb::State;
 
 use super::project::Gather;
-use crate::diag::{Diagnostic, SourceFile};
+use crate::diag::{Diagnostic, SourceFile, Spanned};
 use crate::lower::{self, LocalContext};
 use crate::manifest::{ProjectPath, Sha256};
 use crate::python::artifact::{Artifact, Checkout, Folder, Pick};
@@ -110,6 +110,23 @@ impl Needs {
 }
 
 impl Gather<'_> {
+    /// Folders of the manifest's `find_links`: the resolver reads them as lines at the end of a service's first file.
+    pub(super) fn links(&mut self, folders: &[Spanned<ProjectPath>], first: &ProjectPath) {
+        if folders.is_empty() {
+            return;
+        }
+        let written = self.files.get(first).cloned().flatten();
+        let Some(mut text) = self.needs.texts.remove(first).or(written) else {
+            return;
+        };
+        for folder in folders {
+            self.seen.insert(folder.value.clone());
+            text.extend(["\n--find-links ", ROOT, "/", folder.value.as_str()]);
+        }
+        text.push('\n');
+        self.needs.texts.insert(first.clone(), text);
+    }
+
     /// Takes up what a requirement file names; the files to read next are the caller's.
     pub(super) fn take(&mut self, at: &ProjectPath, file: &SourceFile, found: &mut Requirements) {
         if let Some(text) = found.text.take() {

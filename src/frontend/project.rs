@@ -75,7 +75,7 @@ impl Project {
 }
 
 pub(super) struct Gather<'a> {
-    files: &'a Files,
+    pub(super) files: &'a Files,
     pub(super) missing: Missing,
     pub(super) seen: BTreeSet<ProjectPath>,
     pub(super) needs: Needs,
@@ -122,6 +122,9 @@ impl Gather<'_> {
             |list| list.span,
         );
         let requirements = unique(requirements.iter().map(|path| &path.value));
+        if let Some(first) = requirements.first() {
+            self.links(items(manifest.find_links.as_ref()), first);
+        }
         let constraints = unique(constraints.iter().map(|path| &path.value));
         let files = std::mem::take(&mut self.seen);
         let place = Made::place(manifest, name, service).filter(|_| !requirements.is_empty());

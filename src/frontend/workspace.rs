@@ -1,10 +1,10 @@
 //! `project:`: which lock a project has, what of it a service asks for, and whether it still fits.
 
 use super::project::{Gather, Project};
-use crate::diag::{Diagnostic, SourceFile, Spanned};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Spanned};
 use crate::manifest::types::items;
 use crate::manifest::{List, ProjectPath, Service};
-use crate::python::{Anchor, PackageName, Selection, pyproject, uv_lock};
+use crate::python::{Anchor, PackageName, Selection, foreign, pyproject, requirements, uv_lock};
 
 /// Locks that are looked for in a project's folder.
 const LOCKS: [&str; 4] = ["uv.lock", "poetry.lock", "Pipfile.lock", "pylock.toml"];
@@ -51,6 +51,11 @@ impl Gather<'_> {
         selection: Selection,
     ) -> Project {
         let source = self.read(&lock.value, file, lock.span);
+        match (lock.value.file_name(), &source) {
+            ("poetry.lock", Some(source)) => return self.pinned(lock, foreign::poetry(source, &selection)),
+            ("Pipfile.lock", Some(source)) => return self.pinned(lock, foreign::pipfile(source, &selection)),
+            _ => {}
+        }
         if let Some(source) = &source
             && lock.value.file_name() == "uv.lock"
         {
@@ -60,6 +65,28 @@ impl Gather<'_> {
             lock: source.map(|text| (lock.value.clone(), text)),
             selection,
             files: [lock.value.clone()].into(),
+            at: lock.span,
+            ..Project::default()
+        }
+    }
+
+    /// A lock without addresses: the resolver reads it as a requirement file in which everything is pinned.
+    fn pinned(&mut self, lock: &Spanned<ProjectPath>, text: Result<String, Diagnostics>) -> Project {
+        let path = &lock.value;
+        let text = text.unwrap_or_else(|mistakes| {
+            self.mistakes.extend(mistakes);
+            String::new()
+        });
+        let file = SourceFile::new(path.as_str(), text.as_str());
+        let (mut found, mistakes) = requirements::read(&file, path);
+        self.mistakes.extend(mistakes);
+        found.text.get_or_insert(text);
+        self.seen.insert(path.clone());
+        self.take(path, &file, &mut found);
+        Project {
+            requirements: vec![path.clone()],
+            files: std::mem::take(&mut self.seen),
+            needs: std::mem::take(&mut self.needs),
             at: lock.span,
             ..Project::default()
         }

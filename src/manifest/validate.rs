@@ -18,7 +18,6 @@ pub(super) fn check(file: &SourceFile, manifest: &Manifest, diagnostics: &mut Di
         .bytecode_image
         .iter()
         .for_each(|image| check.image(image));
-    check.not_yet(manifest);
     check.locks(manifest);
     let mut cx = Cx {
         file: check.file,
@@ -100,20 +99,6 @@ impl Check<'_> {
                 max / 3
             );
             self.error(list.span, message, "name fewer, or raise `max`");
-        }
-    }
-
-    /// Keys that are part of the manifest but not of this version say so; nothing is silently ignored.
-    fn not_yet(&mut self, manifest: &Manifest) {
-        let mut later = |span: Span, key: &str| {
-            self.diagnostics.push(
-                Diagnostic::error(format!("`{key}` is not supported by this version"))
-                    .at(self.file, span)
-                    .help("remove it for now"),
-            );
-        };
-        if let Some(folders) = &manifest.find_links {
-            later(folders.span, "find_links");
         }
     }
 

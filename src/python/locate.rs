@@ -1,5 +1,7 @@
 //! Where a lock's files, folders and commits are: its addresses and paths as artifacts.
 
+use percent_encoding::percent_decode_str;
+
 use super::artifact::{Artifact, Checkout, Folder, Locked, Origin};
 use super::name::PackageName;
 use super::pylock::{Archive, Directory, File, Package, Vcs, span};
@@ -125,7 +127,10 @@ impl Locate<'_> {
     /// A file with its digest, from the internet or from the repository.
     pub(super) fn file(&self, file: &File, at: Span) -> Result<Locked, Diagnostic> {
         let wrong = |message: String| Diagnostic::error(message).at(self.file, at);
-        let filename = file.filename().to_owned();
+        // An address writes the `+` of a local version in its own way.
+        let filename = percent_decode_str(file.filename())
+            .decode_utf8_lossy()
+            .into_owned();
         let hash = file
             .hashes
             .get("sha256")

@@ -4,6 +4,7 @@
 
 pub mod artifact;
 pub mod choose;
+pub mod foreign;
 pub mod interpreter;
 pub mod locate;
 pub mod lock_text;

@@ -11,6 +11,7 @@ mod doors;
 mod engine;
 mod layers;
 mod locking;
+mod locks;
 mod mistakes;
 mod older;
 mod private;

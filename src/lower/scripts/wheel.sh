@@ -25,5 +25,7 @@ cd /tmp/build
 if [ "$kind" = tree ]; then cp -R /src source; else unpack; fi
 # Compilers that remember, where the builder has them.
 if [ -d /usr/lib/ccache ]; then export PATH="/usr/lib/ccache:$PATH"; fi
-exec /run/wheelwright/uv build --quiet --wheel --no-config --no-sources --python "$python" --out-dir /out "$@" \
+/run/wheelwright/uv build --quiet --wheel --no-config --no-sources --python "$python" --out-dir /tmp/wheel "$@" \
     "/tmp/build/source/$subdirectory"
+# uv leaves a .gitignore beside the wheel.
+cp /tmp/wheel/*.whl /out
