@@ -363,11 +363,11 @@ content-hash = "x"
         };
         assert_eq!(
             mistake(&POETRY.replace("2.1", "2.0")),
-            ["poetry.lock:52:16: lock version `2.0` does not say which groups need a package"]
+            ["poetry.lock:51:16: lock version `2.0` does not say which groups need a package"]
         );
         assert_eq!(
             mistake(&POETRY.replace("2.1", "3.0")),
-            ["poetry.lock:52:16: lock version `3.0` is newer than this version reads"]
+            ["poetry.lock:51:16: lock version `3.0` is newer than this version reads"]
         );
         assert!(mistake("[metadata")[0].starts_with("poetry.lock:1:"));
     }
