@@ -360,8 +360,12 @@ impl Locking<'_> {
             platforms: self.platforms.iter().map(ToString::to_string).collect(),
             ..service.made.now.clone()
         };
-        let text = lock_text(resolved, &stamp);
         let path = service.made.path.clone();
+        let mut resolved = resolved.to_vec();
+        for one in &mut resolved {
+            one.edit_paths(|found| beside(&path, found));
+        }
+        let text = lock_text(&resolved, &stamp);
         if let Some(old) = &service.made.text
             && Stamp::of(old.text()).is_some_and(|old| old == stamp)
             && same_versions(old, &SourceFile::new(path.as_str(), text.as_str()))
@@ -370,6 +374,15 @@ impl Locking<'_> {
         }
         (service.name.clone(), path, text)
     }
+}
+
+/// A path that the resolver wrote, as it is from a lock at `lock`: files of the repository were in a folder of their
+/// own.
+fn beside(lock: &ProjectPath, found: &str) -> Option<String> {
+    let (_, inside) = found.split_once(lower::RESOLVED.repository.trim_start_matches('/'))?;
+    let up = "../".repeat(lock.as_str().matches('/').count());
+    let path = format!("{up}{}", inside.trim_start_matches('/'));
+    Some(if path.is_empty() { ".".to_owned() } else { path })
 }
 
 fn versions(resolved: &Resolved) -> impl Iterator<Item = (PackageName, String)> {
@@ -395,4 +408,25 @@ fn same_versions(old: &SourceFile, new: &SourceFile) -> bool {
 fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, Failure> {
     serde_json::from_slice(bytes)
         .map_err(|error| Failure::Internal(format!("the resolver's report cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+
+    #[test]
+    fn paths_are_from_the_lock() {
+        let from = |lock: &str, found| beside(&lock.parse().unwrap(), found);
+        let found = "../../run/requirements/libs/common";
+        assert_eq!(from("pylock.api.toml", found).as_deref(), Some("libs/common"));
+        assert_eq!(
+            from("locks/api/pylock.toml", found).as_deref(),
+            Some("../../libs/common")
+        );
+        assert_eq!(
+            from("pylock.api.toml", "../../run/requirements").as_deref(),
+            Some(".")
+        );
+        assert_eq!(from("pylock.api.toml", "wheels/x.whl"), None);
+    }
 }

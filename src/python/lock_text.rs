@@ -43,22 +43,33 @@ impl Resolved {
 
     /// Applies `edit` to every address in it.
     pub fn edit_urls(&mut self, edit: impl Fn(&str) -> Option<String>) {
-        for file in self.packages.iter_mut().flat_map(files) {
-            if let Some(Value::String(url)) = file.get_mut("url")
-                && let Some(edited) = edit(url)
+        self.edit("url", edit);
+    }
+
+    /// Applies `edit` to every path in it.
+    pub fn edit_paths(&mut self, edit: impl Fn(&str) -> Option<String>) {
+        self.edit("path", edit);
+    }
+
+    fn edit(&mut self, key: &str, edit: impl Fn(&str) -> Option<String>) {
+        for source in self.packages.iter_mut().flat_map(sources) {
+            if let Some(Value::String(text)) = source.get_mut(key)
+                && let Some(edited) = edit(text)
             {
-                *url = edited;
+                *text = edited;
             }
         }
     }
 }
 
-/// The tables of a package that stand for a file.
-fn files(package: &mut Table) -> Vec<&mut Table> {
+/// The tables of a package that say where something is.
+fn sources(package: &mut Table) -> Vec<&mut Table> {
     let mut found = Vec::new();
     for (key, value) in package.iter_mut() {
         match value {
-            Value::Table(table) if matches!(key.as_str(), "sdist" | "archive") => found.push(table),
+            Value::Table(table) if matches!(key.as_str(), "sdist" | "archive" | "directory" | "vcs") => {
+                found.push(table);
+            }
             Value::Array(array) if key == "wheels" => {
                 found.extend(array.iter_mut().filter_map(Value::as_table_mut));
             }
@@ -145,8 +156,8 @@ fn package(text: &mut String, merged: Merged, all: &BTreeSet<String>) {
             .collect::<Vec<_>>()
             .join(" or ");
         let marker = match table.get("marker").and_then(Value::as_str) {
-            Some(marker) => format!("({marker}) and ({place})"),
-            None => place,
+            Some(marker) if marker != place => format!("({marker}) and ({place})"),
+            _ => place,
         };
         table.insert("marker".to_owned(), marker.into());
     }
