@@ -34,6 +34,7 @@ test: check unit e2e ## everything: formatting, lints, unit tests, builds on rea
 check: ## formatting, lints, documentation, licences, scripts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --package wheelwright --no-default-features --lib --bins -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; \
 	    else echo "check: cargo-deny is not installed, licences and banned crates were not checked"; fi

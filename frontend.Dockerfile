@@ -19,7 +19,7 @@ RUN --mount=type=cache,id=wheelwright-cargo,target=/usr/local/cargo/registry \
  && if command -v rustup >/dev/null; then rustup target add "$musl"; fi \
  && if [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ]; then small=$musl; else small=$gnu; fi \
  && export RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=/target \
- && cargo build --locked --release --target "$gnu" --package wheelwright --bin wheelwright \
+ && cargo build --locked --release --target "$gnu" --no-default-features --package wheelwright --bin wheelwright \
  && cargo build --locked --release --target "$small" --package unwheel --bin unwheel \
  && mkdir /out && cp "/target/$gnu/release/wheelwright" "/target/$small/release/unwheel" /out/
 

@@ -25,22 +25,32 @@
 //! The graph itself is package `buildkit-llb`, the wire format `buildkit-proto`, and what runs inside builds to
 //! lay wheels down is `unwheel`.
 //!
+//! Feature `command` (on by default) holds what the frontend image does without: the command line, the client, and what speaks
+//! HTTP. The frontend has no network.
+//!
 //! Files: reads the manifest, `.dockerignore`, requirement files, locks and the listed code; writes nothing into
 //! the repository.
 
 pub mod bridge;
+#[cfg(feature = "command")]
 pub mod cli;
+#[cfg(feature = "command")]
 pub mod client;
 pub mod diag;
 pub mod frontend;
+#[cfg(feature = "command")]
 pub mod http;
 pub mod layers;
 pub mod lower;
 pub mod manifest;
 pub mod plan;
 pub mod python;
+#[cfg(feature = "command")]
 pub mod registry;
+#[cfg(feature = "command")]
 pub mod report;
+#[cfg(feature = "command")]
 pub mod run;
+#[cfg(feature = "command")]
 pub mod store;
 pub mod tree;

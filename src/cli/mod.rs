@@ -8,7 +8,6 @@ pub mod check;
 pub mod completions;
 pub mod engine;
 mod failure;
-pub mod frontend;
 mod interrupt;
 pub mod lock;
 mod network;
@@ -24,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 pub use self::failure::{EXIT_CODES, Failure};
 use crate::diag;
+use crate::frontend::process;
 use crate::report::Printer;
 
 /// Build images of Python services: one wheel, one layer
@@ -56,7 +56,7 @@ enum Command {
 /// Runs the process's command.
 pub fn main() -> ExitCode {
     // The frontend image has no arguments: BuildKit starts its entrypoint as it is.
-    let asked = std::env::args_os().len() == 1 && frontend::is_asked();
+    let asked = std::env::args_os().len() == 1 && process::is_asked();
     let command = if asked {
         Command::Frontend
     } else {
@@ -100,7 +100,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Cache(args) => printer.raw(cache::run(&args)?.as_bytes()),
         Command::Engine(args) => printer.raw(engine::run(&args).await?.as_bytes()),
         Command::Completions(args) => printer.raw(&completions::run(&args)),
-        Command::Frontend => frontend::run()
+        Command::Frontend => process::run()
             .await
             .map_err(|error| Failure::Local(error.to_string()))?,
     }

@@ -18,6 +18,7 @@ mod made;
 mod needs;
 mod options;
 mod outcome;
+pub mod process;
 mod project;
 mod reader;
 mod requests;
@@ -26,7 +27,9 @@ mod target;
 mod workspace;
 
 pub use failure::Failure;
+#[cfg(feature = "command")]
 pub(crate) use load::no_manifest;
+#[cfg(feature = "command")]
 pub(crate) use lock::picks as locked_picks;
 pub use made::{Made, lock_group, locked_versions};
 pub use options::Options;

@@ -6,6 +6,7 @@
 mod census;
 mod group;
 mod key;
+#[cfg(feature = "command")]
 pub mod local;
 pub mod oci;
 mod places;
@@ -17,6 +18,7 @@ mod wheels_from;
 pub use crate::manifest::LayerFormat as Format;
 pub use census::Census;
 pub use group::{Budget, MAX_LAYERS, group, group_bytecode};
+#[cfg(feature = "command")]
 pub(crate) use key::hex;
 pub use key::{BYTECODE, LAYOUT, LayerKey};
 pub use oci::LayerRecord;

@@ -20,6 +20,7 @@ fn build(engines: &Engines, project: &Project, image: &str, address: &str, more:
         image,
         "--push",
         "--progress=plain",
+        "--wheels-from=graph",
     ];
     engines.wheelwright(&[&fixed[..], more].concat())
 }

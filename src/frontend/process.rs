@@ -1,16 +1,33 @@
-//! `wheelwright frontend`: what runs in the frontend image. BuildKit starts it, talks over its standard streams,
-//! and hands over options in environment variables.
+//! What runs in the frontend image. BuildKit starts it, talks over its standard streams, and hands over options in
+//! environment variables.
 
+use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use buildkit_proto::pb;
 use prost::Message as _;
 
+use super::{Failure, Request, Tools};
 use crate::bridge;
-use crate::frontend::{self, Request, Tools};
 
 /// The definition of the frontend's own image, mounted by BuildKit.
 const OWN_IMAGE: &str = "/run/config/buildkit/metadata/frontend.bin";
+
+/// A whole process that serves one build, for a binary that does nothing else.
+pub fn main() -> ExitCode {
+    let Ok(runtime) = tokio::runtime::Runtime::new() else {
+        return ExitCode::FAILURE;
+    };
+    let served = runtime.block_on(run());
+    // Threads that read a pipe may never end.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    if served.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
 
 /// Whether this process was started by BuildKit.
 pub fn is_asked() -> bool {
@@ -22,8 +39,8 @@ pub fn is_asked() -> bool {
 pub async fn run() -> Result<(), bridge::BridgeError> {
     let bridge = Arc::new(bridge::stdio().await?);
     let request = request(std::env::vars());
-    match frontend::run(bridge, request).await {
-        Err(frontend::Failure::Engine(error)) if error.is_unavailable() => Err(error),
+    match super::run(bridge, request).await {
+        Err(Failure::Engine(error)) if error.is_unavailable() => Err(error),
         _ => Ok(()),
     }
 }
