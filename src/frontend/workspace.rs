@@ -202,7 +202,7 @@ fn no_lock(folder: &Spanned<ProjectPath>, foreign: &[ProjectPath]) -> Diagnostic
             "looked for: {}; of a workspace, `uv.lock` also above",
             LOCKS.join(", ")
         ))
-        .help("make one with `uv lock`, or list `requirements: [pyproject.toml]` to resolve in the build")
+        .help("make one with `uv lock`")
 }
 
 fn join(folder: &ProjectPath, name: &str) -> ProjectPath {
