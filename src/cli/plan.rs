@@ -4,8 +4,7 @@ use buildkit_llb::Platform;
 use clap::{Args, ValueEnum};
 
 use super::project::{Opened, ProjectArgs};
-use crate::diag::Spanned;
-use crate::diag::{Diagnostic, did_you_mean};
+use crate::diag::{Diagnostic, Spanned};
 use crate::frontend::{Failure, Files, Project, census, locked_picks};
 use crate::manifest::Service;
 use crate::manifest::types::items;
@@ -65,23 +64,10 @@ fn json<T: serde::Serialize>(plans: &[T]) -> Result<String, Failure> {
 }
 
 fn names<'o>(args: &PlanArgs, opened: &'o Opened) -> Result<Vec<&'o Spanned<String>>, Failure> {
-    let known = || opened.manifest.services.iter().map(|(name, _)| name);
     if args.services.is_empty() {
-        return Ok(known().collect());
+        return Ok(opened.names().collect());
     }
-    let find = |asked: &String| {
-        known().find(|name| name.value == *asked).ok_or_else(|| {
-            let names = known().map(|name| name.value.as_str()).collect::<Vec<_>>();
-            Diagnostic::error(format!(
-                "there is no service `{asked}` in `{}`",
-                opened.file.name()
-            ))
-            .maybe_help(did_you_mean(asked, names.iter().copied()))
-            .help(format!("known: {}", names.join(", ")))
-            .into()
-        })
-    };
-    args.services.iter().map(find).collect()
+    args.services.iter().map(|asked| opened.name(asked)).collect()
 }
 
 fn platform(text: &str) -> Result<Platform, Failure> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::diag::{Diagnostic, Diagnostics, SourceFile};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Spanned, did_you_mean};
 use crate::frontend::{Failure, Files, Project, census, no_manifest};
 use crate::manifest::{self, Manifest, Service};
 use crate::python::text::decode;
@@ -60,6 +60,24 @@ impl ProjectArgs {
                 }
             }
         }
+    }
+}
+
+impl Opened {
+    /// The names of all services, in the order of the manifest.
+    pub(in crate::cli) fn names(&self) -> impl Iterator<Item = &Spanned<String>> {
+        self.manifest.services.iter().map(|(name, _)| name)
+    }
+
+    /// A service that was asked for, by its name.
+    pub(in crate::cli) fn name(&self, asked: &str) -> Result<&Spanned<String>, Failure> {
+        self.names().find(|name| name.value == asked).ok_or_else(|| {
+            let known = self.names().map(|name| name.value.as_str()).collect::<Vec<_>>();
+            Diagnostic::error(format!("there is no service `{asked}` in `{}`", self.file.name()))
+                .maybe_help(did_you_mean(asked, known.iter().copied()))
+                .help(format!("known: {}", known.join(", ")))
+                .into()
+        })
     }
 }
 

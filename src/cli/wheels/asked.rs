@@ -7,8 +7,7 @@ use buildkit_llb::Platform;
 use crate::cli::Failure;
 use crate::cli::plan::plans;
 use crate::cli::project::{Opened, ProjectArgs};
-use crate::diag::{Diagnostic, Spanned, did_you_mean};
-use crate::frontend;
+use crate::diag::Spanned;
 use crate::layers::{LayerKey, Wanted};
 use crate::manifest::ProjectPath;
 use crate::plan::Plan;
@@ -76,22 +75,14 @@ impl Asked {
 
 /// The services that are named, each once; all when none is.
 fn services<'o>(opened: &'o Opened, names: &[String]) -> Result<Vec<&'o Spanned<String>>, Failure> {
-    let known = || opened.manifest.services.iter().map(|(name, _)| name);
     if names.is_empty() {
-        return Ok(known().collect());
+        return Ok(opened.names().collect());
     }
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| known().all(|known| known.value != **name))
-    {
-        let all = known().map(|name| name.value.as_str()).collect::<Vec<_>>();
-        let mistake = Diagnostic::error(format!(
-            "there is no service `{unknown}` in `{}`",
-            opened.file.name()
-        ))
-        .maybe_help(did_you_mean(unknown, all.iter().copied()))
-        .help(format!("known: {}", all.join(", ")));
-        return Err(frontend::Failure::from(mistake).into());
+    for name in names {
+        opened.name(name)?;
     }
-    Ok(known().filter(|name| names.contains(&name.value)).collect())
+    Ok(opened
+        .names()
+        .filter(|name| names.contains(&name.value))
+        .collect())
 }
