@@ -143,11 +143,13 @@ fn one(
         service,
         at: name.span,
         platform: &text,
+        image: &image,
         interpreter: &interpreter,
         assumed: true,
         accounts: &Accounts::default(),
         requirements: project.resolved_from(),
         packages,
+        files,
         census: &census::take(&opened.file, &opened.manifest, files, &text),
     };
     Ok(plan::make(inputs)?)

@@ -397,11 +397,13 @@ impl Build<'_> {
             service: &self.target.service,
             at: self.target.at,
             platform: &platform,
+            image: &cx.image,
             interpreter,
             assumed: self.target.base_only,
             accounts,
             requirements: project.resolved_from(),
             packages,
+            files,
             census: &census,
         };
         Ok(plan::make(inputs)?)

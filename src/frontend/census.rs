@@ -8,7 +8,7 @@ use super::project::{Files, Missing, Project};
 use crate::diag::{Diagnostics, SourceFile};
 use crate::layers::Census;
 use crate::manifest::{Manifest, ProjectPath, PythonMinor, Service};
-use crate::plan;
+use crate::plan::{self, Building};
 use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection};
 
 /// Gathers a service's project and, where it has a lock, what a census needs of the others: one that has none shares
@@ -109,7 +109,16 @@ fn count(file: &SourceFile, manifest: &Manifest, files: &Files, platform: &str) 
             .ok()
         });
         if let Some(packages) = packages {
-            census.add(name, &minor.to_string(), packages);
+            let building = Building {
+                manifest,
+                service,
+                files,
+                image: &stand.image,
+                platform,
+                interpreter: &interpreter,
+            };
+            let identities = building.identities(packages);
+            census.add(name, &minor.to_string(), (packages, &identities));
         }
     }
     census

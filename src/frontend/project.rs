@@ -89,6 +89,10 @@ impl Gather<'_> {
         manifest: &Manifest,
         (name, service): (&str, &Service),
     ) -> Project {
+        // What sources are built with is part of what they become, with a lock too.
+        for path in items(manifest.build_constraints.as_ref()) {
+            self.read(&path.value, file, path.span);
+        }
         let base = service.base.as_ref().and_then(|name| manifest.base(&name.value));
         if let Some(folder) = &service.project {
             return self.of_project(file, service, folder);

@@ -112,7 +112,7 @@ impl Provider for RegistryStore<'_> {
 
 impl RegistryStore<'_> {
     async fn look(&self, wanted: &Wanted<'_>) -> Result<Looked, Mismatch> {
-        // What is built or compiled is not stored: its key does not tell how.
+        // What is built or compiled is not stored yet.
         if !wanted.is_of_wheels() {
             return Ok(Looked::Absent);
         }

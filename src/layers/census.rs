@@ -24,13 +24,14 @@ pub(super) struct Used {
 }
 
 impl Census {
-    /// Adds a service. One whose packages are known only in the build is not added: nobody groups by it. Nor are
+    /// Adds a service with the lines that stand for its packages in keys. One whose packages are known only in the build is not added: nobody groups by it. Nor are
     /// packages of the repository itself, each of which is alone anyway.
-    pub fn add(&mut self, service: &str, minor: &str, packages: &[Pick]) {
-        let pinned = packages.iter().filter(|pick| pick.artifact.is_pinned());
-        let used = pinned.map(|pick| {
+    pub fn add(&mut self, service: &str, minor: &str, (packages, identities): (&[Pick], &[String])) {
+        let known = packages.iter().zip(identities);
+        let pinned = known.filter(|(pick, _)| pick.artifact.is_pinned());
+        let used = pinned.map(|(pick, identity)| {
             let used = Used {
-                file: (pick.artifact.identity(), minor.to_owned()),
+                file: (identity.clone(), minor.to_owned()),
                 size: pick.artifact.size(),
             };
             (pick.name.clone(), used)
@@ -39,7 +40,7 @@ impl Census {
     }
 
     /// One service by itself.
-    pub(super) fn of_one(service: &str, minor: &str, packages: &[Pick]) -> Self {
+    pub(super) fn of_one(service: &str, minor: &str, packages: (&[Pick], &[String])) -> Self {
         let mut census = Self::default();
         census.add(service, minor, packages);
         census

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::census::Census;
 use super::places::{Place, Places, step};
 use super::{Kind, LayerKey, Reason, WheelLayer};
-use crate::python::{Artifact, PackageName, Pick};
+use crate::python::{PackageName, Pick};
 
 /// How many layers there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,10 +54,11 @@ impl Budget {
     }
 }
 
-/// Groups a service's packages (sorted by name) into layers: single ones first, largest first, then the groups.
+/// Groups a service's packages (sorted by name, each with the line that stands for it in keys) into layers: single ones
+/// first, largest first, then the groups.
 pub fn group(
     service: &str,
-    packages: &[Pick],
+    packages: (&[Pick], &[String]),
     place: (&str, &str),
     census: &Census,
     budget: &Budget,
@@ -69,7 +70,7 @@ pub fn group(
 /// much a package has.
 pub fn group_bytecode(
     service: &str,
-    packages: &[Pick],
+    packages: (&[Pick], &[String]),
     place: (&str, &str),
     census: &Census,
     budget: &Budget,
@@ -87,7 +88,7 @@ pub fn group_bytecode(
 fn layers(
     kind: Kind,
     service: &str,
-    packages: &[Pick],
+    (packages, identities): (&[Pick], &[String]),
     (venv, minor): (&str, &str),
     census: &Census,
     budget: &Budget,
@@ -95,7 +96,11 @@ fn layers(
     let places = if census.knows(service) {
         Places::of(service, census, budget)
     } else {
-        Places::of(service, &Census::of_one(service, minor, packages), budget)
+        Places::of(
+            service,
+            &Census::of_one(service, minor, (packages, identities)),
+            budget,
+        )
     };
     let mut layers: BTreeMap<Place, (Vec<usize>, BTreeSet<String>)> = BTreeMap::new();
     let pinned = |pick: &Pick| pick.artifact.is_pinned();
@@ -106,12 +111,11 @@ fn layers(
         services.extend(sharers);
     }
     let layer = |members: Vec<usize>, reason, services: BTreeSet<String>| {
-        let artifacts = || members.iter().map(|index| &packages[*index].artifact);
-        let identities = artifacts().map(Artifact::identity).collect::<Vec<_>>();
+        let wheels = members.iter().map(|index| identities[*index].as_str());
         WheelLayer {
             kind,
-            key: LayerKey::of(kind, identities.iter().map(String::as_str), venv, minor),
-            bytes: artifacts().map(Artifact::size).sum(),
+            key: LayerKey::of(kind, wheels, venv, minor),
+            bytes: members.iter().map(|index| packages[*index].artifact.size()).sum(),
             packages: members,
             reason,
             services: services.into_iter().collect(),
@@ -145,7 +149,7 @@ fn layers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::{Locked, Origin};
+    use crate::python::{Artifact, Locked, Origin};
     use proptest::prelude::*;
 
     /// A package by number; its name, size and digest follow from the number and its version.
@@ -164,6 +168,10 @@ mod tests {
         }
     }
 
+    fn identities(packages: &[Pick]) -> Vec<String> {
+        packages.iter().map(|pick| pick.artifact.identity()).collect()
+    }
+
     /// Services by what they install.
     type Project = BTreeMap<String, BTreeMap<u32, u32>>;
 
@@ -177,11 +185,13 @@ mod tests {
     fn layers(project: &Project, service: &str) -> Vec<WheelLayer> {
         let mut census = Census::default();
         for (name, packages) in project {
-            census.add(name, "3.11", &picks(packages));
+            let packages = picks(packages);
+            census.add(name, "3.11", (&packages, &identities(&packages)));
         }
+        let packages = picks(&project[service]);
         group(
             service,
-            &picks(&project[service]),
+            (&packages, &identities(&packages)),
             ("/opt/venv", "3.11"),
             &census,
             &Budget::default(),
@@ -278,15 +288,11 @@ mod tests {
     fn named_wheels_are_alone_and_the_largest_come_first() {
         let project = named(&[("a", 0..200)]);
         let mut census = Census::default();
-        census.add("a", "3.11", &picks(&project["a"]));
+        let packages = picks(&project["a"]);
+        let packages = (&packages[..], &identities(&packages)[..]);
+        census.add("a", "3.11", packages);
         let budget = Budget::of(10, BTreeSet::from(["p001".parse().unwrap()]), false);
-        let layers = group(
-            "a",
-            &picks(&project["a"]),
-            ("/opt/venv", "3.11"),
-            &census,
-            &budget,
-        );
+        let layers = group("a", packages, ("/opt/venv", "3.11"), &census, &budget);
         assert_eq!(layers.len(), 10);
         assert_eq!(
             layers
@@ -305,7 +311,7 @@ mod tests {
         let packages = picks(&named(&[("a", 0..40)])["a"]);
         let layers = group(
             "a",
-            &packages,
+            (&packages, &identities(&packages)),
             ("/opt/venv", "3.11"),
             &Census::default(),
             &Budget::default(),

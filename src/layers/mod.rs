@@ -1,7 +1,8 @@
 //! Wheel layers: which wheels share a layer, the key of each layer, and who already has it.
 //!
 //! A layer's key is made of its wheels' digests, the venv's path, the interpreter's minor version and the layout
-//! version, and of nothing else, so a patched base image or a new release rebuilds none.
+//! version, and of nothing else, so a patched base image or a new release rebuilds none. Only wheels that are built have
+//! no digest beforehand: for them stands what they are built from and on (`plan::Building`).
 
 mod census;
 mod group;

@@ -159,22 +159,21 @@ const CONSTRAINTS: &str = "/run/wheelwright/constraints";
 /// uv's options for one build.
 fn options(settings: &BuildPlan) -> Vec<String> {
     let constraints = settings.constraints.iter();
-    let constraints =
-        constraints.flat_map(|path| ["--build-constraints".to_owned(), format!("{CONSTRAINTS}/{path}")]);
+    let constraints = constraints.flat_map(|file| {
+        [
+            "--build-constraints".to_owned(),
+            format!("{CONSTRAINTS}/{}", file.path),
+        ]
+    });
     let settings = settings.config_settings.iter();
     let settings =
         settings.flat_map(|(name, value)| ["--config-setting".to_owned(), format!("{name}={value}")]);
     constraints.chain(settings).collect()
 }
 
-/// What a source is built with comes from the indexes that need no login: build code could read one.
+/// Where uv finds what a source is built with.
 fn public_indexes(cx: &Context, exec: Exec) -> Exec {
-    let public = cx
-        .indexes
-        .list
-        .iter()
-        .filter(|index| index.auth.is_none() && index.only.is_empty());
-    let (default, more): (Vec<_>, Vec<_>) = public.partition(|index| index.default);
+    let (default, more): (Vec<_>, Vec<_>) = cx.indexes.public().partition(|index| index.default);
     let exec = match default.first() {
         Some(index) => exec.env("UV_DEFAULT_INDEX", cx.indexes.mirrored(&index.url)),
         None => exec,
@@ -233,9 +232,14 @@ fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
     let exec = match settings.constraints.as_slice() {
         [] => exec,
         files => {
-            let source = narrowed(&cx.context, "build constraints", files);
+            let files = files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+            let source = narrowed(&cx.context, "build constraints", &files);
             exec.mount(Mount::bind(CONSTRAINTS, source).readonly())
         }
+    };
+    let exec = match &settings.exclude_newer {
+        Some(moment) => exec.env("UV_EXCLUDE_NEWER", moment),
+        None => exec,
     };
     // Debug information would name the folder that build requirements happen to be in.
     let exec = exec

@@ -58,6 +58,14 @@ impl Indexes {
         }
     }
 
+    /// What sources are built with comes from these: the indexes that need no login, which build code could read, and
+    /// that are for all packages.
+    pub fn public(&self) -> impl Iterator<Item = &IndexPlan> {
+        self.list
+            .iter()
+            .filter(|index| index.auth.is_none() && index.only.is_empty())
+    }
+
     /// The credentials for an address: those of the index on the same server.
     pub fn auth(&self, url: &str) -> Option<&Auth> {
         let mirrored = self.mirrored(url);

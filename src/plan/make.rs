@@ -1,12 +1,15 @@
 //! A service's part of the manifest, its interpreter and its packages to a plan.
 
+use std::collections::BTreeMap;
+
 use super::account::Accounts;
-use super::{BasePlan, BuildPlan, CodePlan, FileFrom, FilePlan, Plan, VENV, checks, image};
+use super::building::Building;
+use super::{BasePlan, CodePlan, FileFrom, FilePlan, Plan, VENV, checks, image};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::layers::{Budget, Census, MAX_LAYERS, WheelLayer, group, group_bytecode};
 use crate::manifest::types::items;
-use crate::manifest::{Base, FileSource, List, Manifest, Mode, ProjectPath, Service};
-use crate::python::{Interpreter, PackageName, Pick};
+use crate::manifest::{FileSource, List, Manifest, Mode, ProjectPath, Service};
+use crate::python::{Interpreter, Pick};
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Inputs<'a> {
     pub at: Span,
     /// Platform, such as linux/amd64.
     pub platform: &'a str,
+    /// The base image: by digest where an engine was asked, else as written.
+    pub image: &'a str,
     /// The base's interpreter.
     pub interpreter: &'a Interpreter,
     /// Whether nobody has looked at the base.
@@ -33,6 +38,8 @@ pub struct Inputs<'a> {
     pub requirements: &'a [ProjectPath],
     /// What is installed, sorted by name.
     pub packages: Vec<Pick>,
+    /// Files of the repository that were read.
+    pub files: &'a BTreeMap<ProjectPath, Option<String>>,
     /// What all services of the project install on this platform.
     pub census: &'a Census,
 }
@@ -58,11 +65,7 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
         interpreter: inputs.interpreter.clone(),
         assumed: inputs.assumed,
         venv: VENV.to_owned(),
-        builds: inputs
-            .packages
-            .iter()
-            .map(|pick| build_plan(pick, inputs.manifest, base, service))
-            .collect(),
+        builds: building(&inputs).plans(&inputs.packages),
         requirements: inputs.requirements.to_vec(),
         packages: inputs.packages,
         layers,
@@ -80,9 +83,25 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
     mistakes.finish(Some(plan)).map(|(plan, _)| plan)
 }
 
+fn building<'a>(inputs: &Inputs<'a>) -> Building<'a> {
+    Building {
+        manifest: inputs.manifest,
+        service: inputs.service,
+        files: inputs.files,
+        image: inputs.image,
+        platform: inputs.platform,
+        interpreter: inputs.interpreter,
+    }
+}
+
 /// Wheel layers, then layers of bytecode.
 fn layers(inputs: &Inputs<'_>, minor: &str) -> Vec<WheelLayer> {
-    let (name, packages, place) = (inputs.name, &inputs.packages, (VENV, minor));
+    let identities = building(inputs).identities(&inputs.packages);
+    let (name, packages, place) = (
+        inputs.name,
+        (&inputs.packages[..], &identities[..]),
+        (VENV, minor),
+    );
     let budget = budget(inputs.manifest);
     let mut layers = group(name, packages, place, inputs.census, &budget);
     if bytecode(inputs.manifest, inputs.service) {
@@ -154,46 +173,6 @@ pub fn stand(manifest: &Manifest, service: &Service) -> BasePlan {
     }
 }
 
-fn build_plan(pick: &Pick, manifest: &Manifest, base: Option<&Base>, service: &Service) -> Option<BuildPlan> {
-    if !pick.artifact.is_built() {
-        return None;
-    }
-    let named = |name: &str| name.parse::<PackageName>().is_ok_and(|name| name == pick.name);
-    let own = service
-        .wheels
-        .iter()
-        .flatten()
-        .find(|(name, _)| named(&name.value))
-        .map(|(_, settings)| settings);
-    let lists = [
-        base.and_then(|base| base.build_packages.as_ref()),
-        service.build_packages.as_ref(),
-        own.and_then(|settings| settings.build_packages.as_ref()),
-    ];
-    let mut packages = lists.into_iter().flat_map(words).collect::<Vec<_>>();
-    packages.sort();
-    packages.dedup();
-    let environment = own
-        .and_then(|settings| settings.environment.as_ref())
-        .into_iter()
-        .flatten();
-    let mut environment = environment
-        .map(|(name, value)| (name.value.clone(), value.value.clone()))
-        .collect::<Vec<_>>();
-    environment.sort();
-    let settings = own.and_then(|settings| settings.config_settings.as_ref());
-    let settings = settings.into_iter().flatten();
-    let constraints = items(manifest.build_constraints.as_ref()).iter();
-    Some(BuildPlan {
-        packages,
-        environment,
-        config_settings: settings
-            .map(|(name, value)| (name.value.clone(), value.value.clone()))
-            .collect(),
-        constraints: constraints.map(|path| path.value.clone()).collect(),
-    })
-}
-
 /// The paths of the repository that a service lists, and where they go.
 pub fn code(service: &Service) -> Vec<CodePlan> {
     let folder = service.working_dir().trim_end_matches('/');
@@ -232,6 +211,6 @@ pub fn files(service: &Service) -> Vec<FilePlan> {
         .collect()
 }
 
-fn words(list: Option<&List<String>>) -> Vec<String> {
+pub(super) fn words(list: Option<&List<String>>) -> Vec<String> {
     items(list).iter().map(|item| item.value.clone()).collect()
 }

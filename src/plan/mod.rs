@@ -4,6 +4,7 @@
 //! `lower` is the only stage that turns a plan into a graph.
 
 mod account;
+mod building;
 mod checks;
 mod image;
 mod indexes;
@@ -12,6 +13,7 @@ mod make;
 mod show;
 
 pub use account::{Account, Accounts};
+pub use building::Building;
 pub use checks::warnings;
 pub use image::{Health, ImageSettings};
 pub use indexes::{IndexPlan, Indexes};
@@ -123,7 +125,19 @@ pub struct BuildPlan {
     pub config_settings: Vec<(String, String)>,
     /// Constraint files for what it is built with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub constraints: Vec<ProjectPath>,
+    pub constraints: Vec<BuildConstraint>,
+    /// What was uploaded later is not built with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_newer: Option<String>,
+}
+
+/// A constraint file for what a source is built with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuildConstraint {
+    /// In the repository.
+    pub path: ProjectPath,
+    /// Digest of its text.
+    pub sha256: String,
 }
 
 /// A path of the repository and where it goes.
