@@ -134,6 +134,7 @@ fn one_round(way: &str, folder: &Path) {
                 layout: layout(),
                 jobs: jobs(),
                 allow_conflicts: false,
+                facts: None,
             };
             install(&wheels, &options).expect("good wheels");
         }

@@ -55,6 +55,7 @@ impl SessionLayers {
     }
 
     fn list(&self, wanted: &Wanted<'_>, layer: Layer) -> Found {
+        let facts = layer.record.facts.clone();
         let image = image(&layer.record, &Contents::of(wanted));
         let reference = format!("{NAME}@{}", image.manifest.digest);
         for document in [image.config, image.manifest] {
@@ -65,6 +66,7 @@ impl SessionLayers {
         Found::Layout {
             reference,
             store: LAYERS.to_owned(),
+            facts,
         }
     }
 }

@@ -90,6 +90,16 @@ pub(super) struct Ground {
     pub(super) root: State,
 }
 
+/// A service that is planned.
+pub(super) struct Service {
+    pub(super) plan: Plan,
+    /// The image's file system.
+    pub(super) tree: State,
+    /// Where each of the plan's layers comes from.
+    pub(super) found: Vec<Found>,
+    pub(super) cx: Context,
+}
+
 impl Build<'_> {
     /// What the target's packages are resolved on, for a platform.
     pub(super) async fn ground(&self, platform: &Platform) -> Result<Ground, Failure> {
@@ -135,7 +145,7 @@ impl Build<'_> {
         )?;
         let cx = self.context(platform, &image.reference, base::environment(&image.config));
         emulate::base(self.engine, platform, &self.loaded.file, &self.stand())?;
-        let (plan, tree) = if self.target.base_only {
+        let service = if self.target.base_only {
             let plan = self.plan(
                 &cx,
                 &Interpreter::assumed(self.minor(), &platform.architecture),
@@ -144,11 +154,21 @@ impl Build<'_> {
                 Vec::new(),
             )?;
             let tree = lower::rootfs(&plan, &cx);
-            (plan, tree)
+            let found = Vec::new();
+            Service {
+                plan,
+                tree,
+                found,
+                cx,
+            }
         } else {
             self.service(&cx, (&project, &files)).await?
         };
-        let result = self.solve(lower::marshal(&tree)).await?;
+        let (result, ()) = futures_util::try_join!(
+            self.solve(lower::marshal(&service.tree)),
+            self.together(&service, &project),
+        )?;
+        let Service { plan, tree, cx, .. } = service;
         let created = self
             .options
             .build_arg("SOURCE_DATE_EPOCH")
@@ -210,11 +230,7 @@ impl Build<'_> {
         named.unwrap_or_else(|| census::minor_of(&self.stand().image))
     }
 
-    async fn service(
-        &self,
-        cx: &Context,
-        (project, files): (&Project, &Files),
-    ) -> Result<(Plan, State), Failure> {
+    async fn service(&self, cx: &Context, (project, files): (&Project, &Files)) -> Result<Service, Failure> {
         let caches = &self.options.cache_imports;
         let rootfs = lower::stand_rootfs(&self.stand(), &self.target.name, cx);
         let asked = lower::stand_rootfs(&self.stand(), &self.target.name, &cx.on_build_platform());
@@ -265,8 +281,13 @@ impl Build<'_> {
             folders: looked.folders,
             ..cx.clone()
         };
-        let image = lower::image(&plan, &found, &cx);
-        Ok((plan, image))
+        let tree = lower::image(&plan, &found, &cx);
+        Ok(Service {
+            plan,
+            tree,
+            found,
+            cx,
+        })
     }
 
     /// Where the plan's wheel layers come from. An engine that cannot merge has one step that unpacks all of them,
@@ -333,7 +354,7 @@ impl Build<'_> {
         self.say(Diagnostic::warning(text)).await
     }
 
-    async fn say(&self, warning: Diagnostic) -> Result<(), Failure> {
+    pub(super) async fn say(&self, warning: Diagnostic) -> Result<(), Failure> {
         let new = self
             .notes
             .lock()
@@ -480,7 +501,7 @@ impl Build<'_> {
         }
     }
 
-    async fn solve(&self, definition: Definition) -> Result<Ref, Failure> {
+    pub(super) async fn solve(&self, definition: Definition) -> Result<Ref, Failure> {
         definition.check(|cap| self.engine.has(cap)).map_err(|missing| {
             Diagnostic::error(format!("this engine is too old: {missing}"))
                 .help("BuildKit 0.11 or Docker 23 and newer have it")

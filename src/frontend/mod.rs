@@ -24,6 +24,7 @@ mod reader;
 mod requests;
 mod store;
 mod target;
+mod together;
 mod workspace;
 
 pub use failure::Failure;

@@ -19,7 +19,7 @@ use super::options::WheelsLayout;
 use super::{Failure, Options};
 use crate::bridge::{Bridge, BridgeError, ImageQuery, Place};
 use crate::diag::Diagnostic;
-use crate::layers::oci::{self, KEY};
+use crate::layers::oci::{self, FACTS, KEY};
 use crate::layers::{
     Answer, Format, Found, LayerError, LayerKey, Mismatch, Provider, Recorded, Records, Wanted,
 };
@@ -145,13 +145,14 @@ impl RegistryStore<'_> {
             layer: wanted.title(),
             reason: format!("{}: {reason}", query.reference),
         };
-        check(&image.config, key, record).map_err(mismatch)?;
+        let facts = check(&image.config, key, record).map_err(mismatch)?;
         let (_, digest) = image
             .reference
             .rsplit_once('@')
             .ok_or_else(|| mismatch("the engine does not know its digest".to_owned()))?;
         Ok(Looked::Here(Found::Image {
             reference: repository.at(digest),
+            facts,
         }))
     }
 }
@@ -180,8 +181,8 @@ struct Rootfs {
     diff_ids: Vec<String>,
 }
 
-/// Whether a config is that of the layer: one layer, the key, and what the lock says of it.
-fn check(config: &[u8], key: &LayerKey, record: Option<&Recorded>) -> Result<(), String> {
+/// Whether a config is that of the layer: one layer, the key, and what the lock says of it. What it says of its wheels.
+fn check(config: &[u8], key: &LayerKey, record: Option<&Recorded>) -> Result<Option<String>, String> {
     let config: Config =
         serde_json::from_slice(config).map_err(|error| format!("its config cannot be read: {error}"))?;
     let [diff_id] = config.rootfs.diff_ids.as_slice() else {
@@ -190,7 +191,7 @@ fn check(config: &[u8], key: &LayerKey, record: Option<&Recorded>) -> Result<(),
             config.rootfs.diff_ids.len()
         ));
     };
-    let labels = config.config.labels.unwrap_or_default();
+    let mut labels = config.config.labels.unwrap_or_default();
     match labels.get(KEY) {
         Some(found) if found == key.as_str() => {}
         Some(found) => return Err(format!("expected key {key}, found {found}")),
@@ -200,7 +201,7 @@ fn check(config: &[u8], key: &LayerKey, record: Option<&Recorded>) -> Result<(),
         Some(record) if record.diff_id != *diff_id => {
             Err(format!("the lock says {}, found {diff_id}", record.diff_id))
         }
-        _ => Ok(()),
+        _ => Ok(labels.remove(FACTS)),
     }
 }
 
@@ -250,6 +251,7 @@ impl Provider for LayoutStore<'_> {
             Some(Found::Layout {
                 reference: format!("{LAYOUT_NAME}@{digest}"),
                 store: store.clone(),
+                facts: None,
             })
         });
         Ok(Answer {

@@ -26,6 +26,10 @@ pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// Label of the config and annotation of the manifest that hold the layer's key.
 pub const KEY: &str = "io.wheelwright.layer.key";
 
+/// Label of the config that holds what is known of the layer's wheels ([`unwheel::Facts`]), so that nobody has to fetch the
+/// layer to see whether they go together with others.
+pub const FACTS: &str = "io.wheelwright.layer.facts";
+
 /// The media type of a layer.
 pub fn media_type(format: Format) -> &'static str {
     match format {
@@ -62,6 +66,8 @@ pub struct LayerRecord {
     /// Digest of an estargz layer's table of contents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toc_digest: Option<String>,
+    /// What is known of its wheels, as one line; nothing for layers that hold no wheels.
+    pub facts: Option<String>,
 }
 
 /// What is in a layer, for people and registries.
@@ -182,6 +188,11 @@ struct Settings<'a> {
 struct Labels<'a> {
     #[serde(rename = "io.wheelwright.layer.key")]
     key: &'a LayerKey,
+    #[serde(
+        rename = "io.wheelwright.layer.facts",
+        skip_serializing_if = "Option::is_none"
+    )]
+    facts: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -200,7 +211,10 @@ fn config<'a>(record: &'a LayerRecord, contents: &Contents) -> Config<'a> {
         architecture: "unknown",
         os: "unknown",
         settings: Settings {
-            labels: Labels { key: &record.key },
+            labels: Labels {
+                key: &record.key,
+                facts: record.facts.as_deref(),
+            },
         },
         rootfs: Rootfs {
             r#type: "layers",
@@ -376,6 +390,7 @@ mod tests {
             size: 10,
             unpacked: 20,
             toc_digest: (format == Format::Estargz).then(|| format!("sha256:{}", "3".repeat(64))),
+            facts: Some("AA==".to_owned()),
         }
     }
 

@@ -15,6 +15,8 @@ pub enum Found {
     Image {
         /// Reference with digest.
         reference: String,
+        /// What the image says of its wheels, packed.
+        facts: Option<String>,
     },
     /// A one-layer image that the session serves as an OCI layout.
     Layout {
@@ -22,6 +24,8 @@ pub enum Found {
         reference: String,
         /// The session's store.
         store: String,
+        /// What the image says of its wheels, packed.
+        facts: Option<String>,
     },
     /// Nobody has it: download its wheels and unpack them in the graph.
     Unpack,

@@ -1,19 +1,22 @@
 //! The wheel stage: files by digest, built where they are sources, unpacked to layers.
 
-use buildkit_llb::{Copy, Exec, FileOp, Mount, Network, Sharing, Source, State};
+use buildkit_llb::{Copy, Exec, ExecHandle, FileOp, Mount, Network, Sharing, Source, State};
 
 use super::code::{narrowed, package_folder};
 use super::context::{Context, EPOCH, EPOCH_NANOS};
 use super::download::download;
 use super::uv::{uv, with_environment};
 use super::{base, bytecode};
-use crate::layers::{Found, Kind, Wanted, WheelLayer};
+use crate::layers::{Found, Kind, Wanted};
 use crate::manifest::ProjectPath;
 use crate::plan::{BuildPlan, Plan};
 use crate::python::{Artifact, Locked, Origin};
 
 const BUILD: &str = include_str!("scripts/wheel.sh");
 const UNWHEEL: &str = "/run/wheelwright/unwheel";
+/// Where `unwheel` leaves what it knows of wheels.
+const FACTS: &str = "/run/wheelwright/facts";
+const FACTS_FILE: &str = "facts.json";
 
 /// The plan's wheel layers, each a tree of its own.
 pub(super) fn layers(plan: &Plan, found: &[Found], cx: &Context) -> Vec<State> {
@@ -23,16 +26,15 @@ pub(super) fn layers(plan: &Plan, found: &[Found], cx: &Context) -> Vec<State> {
 }
 
 fn one(plan: &Plan, wanted: &Wanted<'_>, found: &Found, cx: &Context) -> State {
-    let kind = wanted.layer.kind;
-    let name = format!("[{}] {}", kind.name(), wanted.title());
+    let (kind, name) = (wanted.layer.kind, step(wanted));
     match found {
         Found::Unpack if kind == Kind::Bytecode => bytecode::layer(plan, wanted.layer, cx, name),
-        Found::Unpack => unpack(plan, wanted.layer, cx, name),
-        Found::Image { reference } => Source::image(reference)
+        Found::Unpack => output(&unpack(plan, wanted, cx), "/out"),
+        Found::Image { reference, .. } => Source::image(reference)
             .platform(cx.platform.clone())
             .name(name)
             .build(),
-        Found::Layout { reference, store } => Source::oci_layout(reference)
+        Found::Layout { reference, store, .. } => Source::oci_layout(reference)
             .store_id(store)
             .session_id(&cx.context.session)
             .platform(cx.platform.clone())
@@ -41,13 +43,59 @@ fn one(plan: &Plan, wanted: &Wanted<'_>, found: &Found, cx: &Context) -> State {
     }
 }
 
+fn step(wanted: &Wanted<'_>) -> String {
+    format!("[{}] {}", wanted.layer.kind.name(), wanted.title())
+}
+
 /// An exec on nothing: no network, no Python, only `unwheel` and the wheels, each mounted read-only so that the
 /// cache goes by their content. Nothing of the base or the service is in its key.
-fn unpack(plan: &Plan, layer: &WheelLayer, cx: &Context, name: String) -> State {
-    let exec = unwheel(plan, &layer.packages, "/out", cx)
+fn unpack(plan: &Plan, wanted: &Wanted<'_>, cx: &Context) -> ExecHandle {
+    let exec = unwheel(plan, &wanted.layer.packages, "/out", cx)
         .root(State::scratch())
         .mount(Mount::bind("/out", State::scratch()));
-    cx.output(exec, name, plan.at)
+    cx.exec(exec, step(wanted), plan.at).build()
+}
+
+fn output(exec: &ExecHandle, mount: &str) -> State {
+    exec.output(mount)
+        .unwrap_or_else(|missing| unreachable!("every such exec mounts it: {missing}"))
+}
+
+/// Name of the file of a layer in the tree of [`facts`].
+pub fn facts_file(layer: usize) -> String {
+    format!("{layer}.json")
+}
+
+/// What is known of the wheels of those layers that are unpacked in the graph, a file each; nothing when there are none.
+/// Comes out of the steps that unpack them, so it costs no step of its own.
+pub fn facts(plan: &Plan, found: &[Found], cx: &Context) -> Option<State> {
+    let trees = if cx.merge {
+        let wanted = plan.wanted();
+        let layers = wanted.iter().zip(found).enumerate();
+        let unpacked =
+            layers.filter(|(_, (layer, found))| layer.layer.kind == Kind::Wheels && **found == Found::Unpack);
+        unpacked
+            .map(|(at, (layer, _))| (at, output(&unpack(plan, layer, cx), FACTS)))
+            .collect()
+    } else if plan.packages.is_empty() {
+        Vec::new()
+    } else {
+        vec![(0, output(&install(plan, cx, base::rootfs(plan, cx)), FACTS))]
+    };
+    if trees.is_empty() {
+        return None;
+    }
+    let op = trees.iter().fold(
+        FileOp::on(State::scratch()).timestamp(EPOCH_NANOS),
+        |op, (at, tree)| {
+            op.copy(Copy::from(
+                tree,
+                format!("/{FACTS_FILE}"),
+                format!("/{}", facts_file(*at)),
+            ))
+        },
+    );
+    Some(cx.file_op(op, "[internal] what packages need".to_owned(), plan.at))
 }
 
 /// All wheels at once onto the base, where the engine cannot merge.
@@ -55,19 +103,27 @@ pub(super) fn install_into(plan: &Plan, cx: &Context, base: State) -> State {
     if plan.packages.is_empty() {
         return base;
     }
+    bytecode::compile_into(plan, cx, install(plan, cx, base).root())
+}
+
+fn install(plan: &Plan, cx: &Context, base: State) -> ExecHandle {
     let all = (0..plan.packages.len()).collect::<Vec<_>>();
     let exec = unwheel(plan, &all, "/", cx).root(base);
     let count = plan.packages.len();
     let name = format!("[{}] install {count} packages", plan.service);
-    let installed = cx.exec(exec, name, plan.at).build().root();
-    bytecode::compile_into(plan, cx, installed)
+    cx.exec(exec, name, plan.at).build()
 }
 
 fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
     let minor = plan.interpreter.minor.to_string();
-    let mut args = [UNWHEEL, "--root", root, "--venv", &plan.venv, "--python", &minor]
+    let facts = format!("{FACTS}/{FACTS_FILE}");
+    let place = ["--root", root, "--venv", &plan.venv, "--python", &minor];
+    let words = [UNWHEEL].into_iter().chain(place);
+    // Which of two different files for one path stays is told when all layers are known.
+    let mut args = words
+        .chain(["--allow-conflicts", "--facts", &facts])
         .map(str::to_owned)
-        .to_vec();
+        .collect::<Vec<_>>();
     args.extend((0..packages.len()).map(|n| format!("/run/wheels/{n}")));
     let exec = Exec::new(args)
         .platform(cx.build_platform.clone())
@@ -77,7 +133,8 @@ fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
             Mount::bind(UNWHEEL, cx.tools.clone())
                 .selector("/unwheel")
                 .readonly(),
-        );
+        )
+        .mount(Mount::bind(FACTS, State::scratch()));
     packages.iter().enumerate().fold(exec, |exec, (n, index)| {
         exec.mount(Mount::bind(format!("/run/wheels/{n}"), wheel(plan, *index, cx)).readonly())
     })

@@ -50,6 +50,7 @@ fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
             .take("build_constraints")
             .and_then(|n| cx.list("build_constraints", n)),
         find_links: f.take("find_links").and_then(|n| cx.list("find_links", n)),
+        conflicts: f.take("conflicts").and_then(|n| cx.parsed("conflicts", n)),
         layers: f.take("layers").and_then(|n| layers(cx, n)),
         bytecode_image: f
             .take("bytecode_image")

@@ -4,6 +4,7 @@
 //! [`types`], `inherit` applies `defaults` and `extends`, `validate` checks what spans several places. All
 //! mistakes of a file are reported together.
 
+mod conflicts;
 mod decode;
 mod fields;
 mod indexes;
@@ -15,6 +16,7 @@ pub mod types;
 mod validate;
 pub mod yaml;
 
+pub use conflicts::Conflicts;
 pub use indexes::{Auth, Index, Mirror, Moment, Torch};
 pub use scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
 pub use store::{LayerFormat, LongWheelStore, Repository, WheelStore};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::conflicts::Conflicts;
 use super::indexes::{Index, Mirror, Moment, Torch};
 use super::scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
 use super::store::WheelStore;
@@ -69,6 +70,8 @@ pub struct Manifest {
     pub build_constraints: Option<List<ProjectPath>>,
     /// Folders of the repository that hold wheels.
     pub find_links: Option<List<ProjectPath>>,
+    /// What a build does about packages that do not go together. Default: warn.
+    pub conflicts: Option<Spanned<Conflicts>>,
     /// How wheels are divided into layers.
     pub layers: Option<LayerSettings>,
     /// Image that compiles bytecode, best named by digest. Default: a superseded python:X.Y.Z-slim.

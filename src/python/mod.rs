@@ -18,6 +18,7 @@ pub mod selection;
 pub mod stamp;
 pub mod tags;
 pub mod text;
+pub mod together;
 pub mod uv_lock;
 pub mod wheel_name;
 

@@ -175,6 +175,7 @@ mod tests {
             size: 10,
             unpacked: 20,
             toc_digest: None,
+            facts: None,
         };
         let contents = Contents {
             wheels: vec![Wheel {

@@ -20,4 +20,5 @@ mod session;
 mod smoke;
 mod sources;
 mod store;
+mod together;
 mod trees;

@@ -75,3 +75,31 @@ fn cuda_in_an_image_without_it_is_a_warning() {
     );
     assert!(warned(&text.replace("python:3.11-slim", "nvidia/cuda:12")).is_empty());
 }
+
+#[test]
+fn packages_that_do_not_go_together_are_told_with_their_line_in_the_lock() {
+    let text = "services: {a: {image: \"python:3.11-slim\", lock: own.toml, command: [x]}}\n";
+    let facts = r#"[
+        {"name": "fastapi", "version": "1.0", "requires": ["idna>=2", "gone; python_version > '3'", "never; extra == 'x'"],
+         "files": {"bin/a": "00", "lib/same.py": "11"}},
+        {"name": "idna", "version": "1.0", "files": {"bin/a": "01", "lib/same.py": "11"}}]"#;
+    let build = |text: &str| {
+        let mut engine = with_manifest(text);
+        engine.files.insert("/1.json".to_owned(), facts.into());
+        build(engine, &[])
+    };
+    let (engine, outcome) = build(text);
+    outcome.expect("only warnings");
+    let warnings = engine.warnings().into_iter();
+    let said = warnings.map(|warning| warning.short).collect::<Vec<_>>();
+    insta::assert_snapshot!(said.join("\n"));
+    let (_, outcome) = build(&format!("conflicts: error\n{text}"));
+    let said = outcome.expect_err("a mistake").to_string();
+    assert!(
+        said.contains("`fastapi 1.0` needs `gone`, which is not installed"),
+        "{said}"
+    );
+    let (engine, outcome) = build(&format!("conflicts: ignore\n{text}"));
+    outcome.expect("a build");
+    assert!(engine.warnings().is_empty());
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use buildkit_proto::pb;
-use wheelwright::bridge::Recording;
+use wheelwright::bridge::{Recording, Refs};
 use wheelwright::frontend::{self, Failure, Request, Tools};
 
 /// What the stand-in for the base image says of its Python.
@@ -18,6 +18,8 @@ pub(crate) fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
+const MOST_LAYERS: usize = 40;
+
 /// An engine that has the files of a folder, everything BuildKit 0.32 can do but what is taken away.
 pub(crate) fn engine(folder: &Path, without: &[&str]) -> Recording {
     let mut files = BTreeMap::new();
@@ -27,6 +29,10 @@ pub(crate) fn engine(folder: &Path, without: &[&str]) -> Recording {
     add("/pylock.toml", &lock());
     add("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
     add("/etc/group", "root:x:0:\n");
+    // What is known of the wheels of each layer: nothing.
+    for layer in 0..MOST_LAYERS {
+        add(&format!("/{layer}.json"), "[]");
+    }
     let mut recording = Recording::capable();
     recording
         .engine
@@ -88,7 +94,7 @@ pub(crate) fn lock() -> String {
     .concat()
 }
 
-/// Runs a request; the last graph that was handed over is the image's.
+/// Runs a request.
 pub(crate) fn build(engine: Recording, opts: &[(&str, &str)]) -> (Arc<Recording>, Result<(), Failure>) {
     let engine = Arc::new(engine);
     let request = Request {
@@ -108,9 +114,16 @@ pub(crate) fn build(engine: Recording, opts: &[(&str, &str)]) -> (Arc<Recording>
     (engine, outcome)
 }
 
-/// The image's graph.
+/// The graph of the image that the build ended with; of the last one, where there are several.
 pub(crate) fn graph(engine: &Recording) -> pb::Definition {
-    engine.solved().pop().expect("a graph").0
+    let outcome = engine.outcome().expect("an end").expect("a good one");
+    let result = match outcome.refs {
+        Refs::One(result) => result,
+        Refs::Many(results) => results.into_values().next_back().expect("an image"),
+        Refs::None => unreachable!("images are results"),
+    };
+    let number: usize = result.id.trim_start_matches("ref-").parse().expect("its number");
+    engine.solved().swap_remove(number - 1).0
 }
 
 /// A graph as text: one vertex a line with its name, inputs first.

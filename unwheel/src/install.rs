@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::directory::Directory;
 use crate::error::{Error, Problem};
+use crate::facts::Facts;
 use crate::layout::Layout;
 use crate::plan::Plan;
 
@@ -20,6 +21,8 @@ pub struct Options {
     pub jobs: NonZeroUsize,
     /// Whether the later of two different files for one path wins.
     pub allow_conflicts: bool,
+    /// File to write what is known of the wheels to.
+    pub facts: Option<PathBuf>,
 }
 
 /// What was installed.
@@ -54,7 +57,8 @@ pub fn install(arguments: &[PathBuf], options: &Options) -> Result<Report, Vec<E
     let directory = Directory::new(&options.root, options.allow_conflicts).map_err(unplaced)?;
     let written = plan
         .write(&directory, options.jobs)
-        .and_then(|()| directory.finish().map_err(unplaced));
+        .and_then(|()| directory.finish().map_err(unplaced))
+        .and_then(|()| write_facts(&plan, options).map_err(unplaced));
     if let Err(errors) = written {
         directory.roll_back();
         return Err(errors);
@@ -96,6 +100,12 @@ fn expand(argument: &Path) -> Result<Vec<PathBuf>, Problem> {
     }
     wheels.sort();
     Ok(wheels)
+}
+
+fn write_facts(plan: &Plan, options: &Options) -> Result<(), Problem> {
+    let Some(path) = &options.facts else { return Ok(()) };
+    let facts = Facts::to_json(&Facts::of_all(plan, &options.layout));
+    fs::write(path, facts).map_err(|e| Problem::io("write", path, e))
 }
 
 fn unplaced(problem: Problem) -> Vec<Error> {

@@ -8,6 +8,8 @@
 //! - **write**: a [`Sink`] takes directories and files in sorted order. [`Directory`] is the one that writes to
 //!   a file system, [`write_layer`] uses one that makes an image layer and passes the wheels' deflate streams on.
 //!
+//! [`Facts`] are what others have to know of a wheel without having it.
+//!
 //! What is installed equals, byte for byte, what `uv pip install` leaves in a virtual environment at the same
 //! path, apart from the `INSTALLER` file and its line in `RECORD`.
 //!
@@ -20,6 +22,7 @@ mod directory;
 mod entry_name;
 mod entry_points;
 mod error;
+mod facts;
 mod install;
 mod launcher;
 mod layer;
@@ -34,6 +37,7 @@ mod wheel;
 pub use body::{Body, Raw, RawMethod};
 pub use directory::Directory;
 pub use error::{Error, ErrorKind, Problem};
+pub use facts::Facts;
 pub use install::{InstalledWheel, Options, Report, install, wheels_in};
 pub use layer::{Layer, LayerFormat, write_layer};
 pub use layout::{Layout, PythonVersion};

@@ -11,12 +11,13 @@ use unwheel::{ErrorKind, Layout, Options, PythonVersion, Report, install};
 const HELP: &str = "\
 Installs Python wheels into a virtual environment, without Python and without a network.
 
-Usage: unwheel [--root DIR] --venv PATH --python X.Y [--jobs N] WHEEL_OR_DIR...
+Usage: unwheel [--root DIR] --venv PATH --python X.Y [--jobs N] [--facts FILE] WHEEL_OR_DIR...
 
   --root DIR          directory that stands for `/` [default: /]
   --venv PATH         absolute path of the virtual environment, as its programs will see it
   --python X.Y        minor version of its interpreter, such as 3.11
   --jobs N            threads to use [default: one for each processor]
+  --facts FILE        write there as JSON what the wheels need and which files they have
   --allow-conflicts   of two different files for one path the later wins; files that are there already are replaced
   -h, --help          print this help
   -V, --version       print the version
@@ -59,7 +60,7 @@ fn run(wheels: &[PathBuf], options: &Options) -> ExitCode {
 
 fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
     let mut arguments = arguments;
-    let (mut root, mut venv, mut python, mut jobs) = (None, None, None, None);
+    let (mut root, mut venv, mut python, mut jobs, mut facts) = (None, None, None, None, None);
     let mut allow_conflicts = false;
     let mut wheels = Vec::new();
     let mut flags_over = false;
@@ -78,6 +79,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
             "--venv" => &mut venv,
             "--python" => &mut python,
             "--jobs" => &mut jobs,
+            "--facts" => &mut facts,
             "--allow-conflicts" if value.is_none() => {
                 allow_conflicts = true;
                 continue;
@@ -116,6 +118,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
             layout,
             jobs,
             allow_conflicts,
+            facts: facts.map(PathBuf::from),
         },
     ))
 }

@@ -22,6 +22,10 @@ pub(crate) struct Metadata {
     pub(crate) name: String,
     /// Version as `METADATA` spells it.
     pub(crate) version: String,
+    /// What it needs, a line each.
+    pub(crate) requires: Vec<String>,
+    /// Its licence.
+    pub(crate) license: Option<String>,
     /// The lines of `RECORD`, by normalised path.
     pub(crate) record: BTreeMap<String, Line>,
     /// The commands of `entry_points.txt`, by name.
@@ -51,7 +55,8 @@ impl Metadata {
             move |problem: Problem| vec![problem.in_entry(wheel, &entry)]
         };
         check_wheel_version(&read("WHEEL")?).map_err(at("WHEEL"))?;
-        let version = check_identity(name, &dist_info, &read("METADATA")?).map_err(at("METADATA"))?;
+        let metadata = read("METADATA")?;
+        let version = check_identity(name, &dist_info, &metadata).map_err(at("METADATA"))?;
         let record = read_record(read("RECORD")?).map_err(at("RECORD"))?;
         let commands = match archive.find(&format!("{dist_info}/entry_points.txt")) {
             Some(_) => utf8(read("entry_points.txt")?)
@@ -63,6 +68,8 @@ impl Metadata {
             dist_info,
             name: name.name.clone(),
             version,
+            requires: headers(&metadata, "Requires-Dist"),
+            license: license(&metadata),
             record,
             commands,
         })
@@ -142,11 +149,31 @@ fn check_identity(name: &WheelName, dist_info: &str, metadata: &[u8]) -> Result<
 /// Finds a field in the header of an e-mail-like message, its first line only.
 fn header(message: &[u8], field: &str) -> Option<String> {
     let text = String::from_utf8_lossy(message);
+    fields(&text, field).next().map(|value| value.trim().to_owned())
+}
+
+/// All lines of a field that may be there several times.
+fn headers(message: &[u8], field: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(message);
+    fields(&text, field)
+        .map(|value| value.trim().to_owned())
+        .collect()
+}
+
+fn fields<'a>(text: &'a str, field: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines()
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case(field))
-        .map(|(_, value)| value.trim().to_owned())
+        .filter(move |(name, _)| name.eq_ignore_ascii_case(field))
+        .map(|(_, value)| value)
+}
+
+/// The licence as an expression where there is one, else in the packager's words, when these are one short line.
+fn license(message: &[u8]) -> Option<String> {
+    let words = |text: &String| !text.is_empty() && text.len() <= 80 && !text.eq_ignore_ascii_case("unknown");
+    header(message, "License-Expression")
+        .filter(words)
+        .or_else(|| header(message, "License").filter(words))
 }
 
 /// Reads the list and keys it by normalised path, as the archive's members are.

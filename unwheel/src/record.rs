@@ -3,7 +3,7 @@
 //! Format: <https://packaging.python.org/specifications/recording-installed-packages/>. Reading accepts what
 //! Python's `csv` module writes; writing sorts and quotes as uv does, with bare line feeds.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -88,6 +88,15 @@ impl Digest {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         hasher.update(bytes);
         hasher.finish()
+    }
+
+    /// Its first bytes in hex.
+    pub(crate) fn beginning(&self, bytes: usize) -> String {
+        let mut text = String::with_capacity(2 * bytes);
+        for byte in self.bytes.iter().take(bytes) {
+            write!(text, "{byte:02x}").expect("strings take any text");
+        }
+        text
     }
 
     /// Reads `ALGORITHM=HASH`. Weak and unknown algorithms are refused.

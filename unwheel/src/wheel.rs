@@ -22,8 +22,14 @@ pub struct Wheel {
     pub name: String,
     /// Version as its metadata spells it.
     pub version: String,
+    /// What it needs, as its metadata spells it (PEP 508).
+    pub requires: Vec<String>,
+    /// Its licence, as far as its metadata says it in a few words.
+    pub license: Option<String>,
     /// Everything to install, sorted by path.
     pub files: Vec<PlannedFile>,
+    /// Its own directory of metadata, relative to the root.
+    dist_info: String,
     archive: Archive,
     /// Members that are not installed as they are, to be checked all the same, with what is known of them.
     unused: Vec<(usize, Option<Digest>)>,
@@ -56,7 +62,15 @@ impl Wheel {
         let mut planner = Planner::new(&file_name, &archive, layout, metadata);
         planner.plan();
         let Planner {
-            metadata: Metadata { name, version, .. },
+            metadata:
+                Metadata {
+                    dist_info,
+                    name,
+                    version,
+                    requires,
+                    license,
+                    ..
+                },
             files,
             unused,
             errors,
@@ -70,7 +84,10 @@ impl Wheel {
             file_name,
             name,
             version,
+            requires,
+            license,
             files,
+            dist_info: format!("{}/{dist_info}/", layout.site_packages()),
             archive,
             unused,
         })
@@ -82,6 +99,11 @@ impl Wheel {
             archive: &self.archive,
             content: &file.content,
         }
+    }
+
+    /// Whether a path is in its own directory of metadata.
+    pub(crate) fn is_own(&self, path: &str) -> bool {
+        path.starts_with(&self.dist_info)
     }
 
     /// Names the entry a file comes from, for messages.

@@ -215,6 +215,38 @@ fn one_path_from_two_wheels() {
 }
 
 #[test]
+fn what_is_known_of_wheels_is_written_down() {
+    let temp = tempfile::tempdir().unwrap();
+    let needs = "Requires-Dist: b>=2\nRequires-Dist: c; extra == 'x'\n\nRequires-Dist: d\n";
+    let a = Wheel::saying("a", "1", needs).file("a/__init__.py", "x");
+    let a = a.write(temp.path());
+    let b = Wheel::new("b", "1").write(temp.path());
+    let (root, facts) = (temp.path().join("root"), temp.path().join("facts.json"));
+    let flags = [
+        "--root",
+        root.to_str().unwrap(),
+        "--facts",
+        facts.to_str().unwrap(),
+        "--venv=/opt/venv",
+        "--python=3.11",
+    ];
+    let output = unwheel(&flags, &[&a, &b]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let all = unwheel::Facts::from_json(&fs::read(&facts).unwrap()).unwrap();
+    let names = all.iter().map(|facts| facts.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(all[0].requires, ["b>=2", "c; extra == 'x'"]);
+    let files = all[0]
+        .files
+        .iter()
+        .map(|(path, digest)| format!("{path} {digest}"));
+    assert_eq!(
+        files.collect::<Vec<_>>(),
+        ["lib/python3.11/site-packages/a/__init__.py 2d711642b726b044"]
+    );
+}
+
+#[test]
 fn a_file_cannot_be_a_directory_of_another_wheel() {
     let temp = tempfile::tempdir().unwrap();
     let a = Wheel::new("a", "1").file("x", "file").write(temp.path());

@@ -91,6 +91,7 @@ fn options(temp: &Path) -> Options {
         layout: layout(),
         jobs: NonZeroUsize::MIN,
         allow_conflicts: false,
+        facts: None,
     }
 }
 

@@ -112,6 +112,7 @@ fn installs(wheel: &Path, root: &Path) -> bool {
         layout: layout(),
         jobs: NonZeroUsize::MIN,
         allow_conflicts: false,
+        facts: None,
     };
     let installed = install(&[wheel.to_owned()], &options);
     if let Err(errors) = &installed {

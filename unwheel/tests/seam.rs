@@ -132,6 +132,7 @@ fn a_sink_gets_the_tree_in_order() {
         layout: layout(),
         jobs: NonZeroUsize::MIN,
         allow_conflicts: false,
+        facts: None,
     };
     let report = install(&wheels, &options).unwrap();
     assert_eq!(report.wheels.len(), 2);

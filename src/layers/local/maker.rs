@@ -274,7 +274,9 @@ impl Job {
         let layout = unwheel::Layout::new(&self.wanted.venv, python).map_err(nonsense)?;
         let paths = self.wheels.iter().map(|wheel| wheel.path().to_owned());
         let paths = paths.collect::<Vec<PathBuf>>();
-        let plan = unwheel::Plan::open(&paths, &layout, false, NonZeroUsize::MIN).map_err(broken)?;
+        // Which of two different files for one path stays is told by whoever joins layers.
+        let plan = unwheel::Plan::open(&paths, &layout, true, NonZeroUsize::MIN).map_err(broken)?;
+        let facts = unwheel::Facts::of_all(&plan, &layout);
         let file = self.cache.writing()?;
         let mut out = Stoppable {
             out: BufWriter::with_capacity(1 << 18, file.as_file()),
@@ -291,6 +293,7 @@ impl Job {
             size: written.size,
             unpacked: written.unpacked,
             toc_digest: written.toc_digest,
+            facts: Some(unwheel::Facts::to_line(&facts)),
         };
         let held = self.cache.keep_layer(&record, file)?;
         Ok((record, held))

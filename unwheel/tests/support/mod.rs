@@ -215,13 +215,18 @@ pub(crate) struct Wheel {
 
 impl Wheel {
     pub(crate) fn new(name: &str, version: &str) -> Self {
+        Self::saying(name, version, "")
+    }
+
+    /// With more in its metadata.
+    pub(crate) fn saying(name: &str, version: &str, more: &str) -> Self {
         let wheel = Self {
             name: name.to_owned(),
             version: version.to_owned(),
             entries: Vec::new(),
             record: String::new(),
         };
-        let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+        let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}");
         wheel.info("METADATA", &metadata).info(
             "WHEEL",
             "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

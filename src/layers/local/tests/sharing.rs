@@ -21,6 +21,7 @@ fn put(cache: &Cache, name: &str, size: usize, age: Duration) -> (LayerRecord, H
         size: size as u64,
         unpacked: 0,
         toc_digest: None,
+        facts: None,
     };
     let held = cache.keep_layer(&record, file).unwrap();
     let path = cache
