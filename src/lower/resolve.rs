@@ -104,7 +104,7 @@ pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
         )
         .mount(Mount::bind("/out", State::scratch()))
         .mount(Mount::tmpfs("/tmp"));
-    let exec = uv::with_environment(cx, cx.with_base_environment(exec), inputs.interpreter);
+    let exec = uv::with_environment(cx, cx.with_base_environment(exec), "resolve", inputs.interpreter);
     let exec = cx
         .indexes
         .list

@@ -25,12 +25,14 @@ pub(super) fn uv(cx: &Context, root: State, python: &str, at: Span) -> State {
     cx.output(exec, format!("[tools] fetch uv {VERSION}"), at)
 }
 
-/// uv's surroundings: a cache of its own, the system's certificates, and nothing from the network but packages.
-pub(super) fn with_environment(cx: &Context, exec: Exec, interpreter: &Interpreter) -> Exec {
+/// uv's surroundings: a cache of its own, the system's certificates, and nothing from the network but packages. `of` is
+/// whose cache it is: what runs there could leave something in it for the next.
+pub(super) fn with_environment(cx: &Context, exec: Exec, of: &str, interpreter: &Interpreter) -> Exec {
     let id = cx.cache_id(&[
         "uv",
         VERSION,
         &cx.project,
+        of,
         &interpreter.minor.to_string(),
         &cx.platform.to_string(),
     ]);

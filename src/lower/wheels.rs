@@ -13,6 +13,7 @@ use crate::plan::{BuildPlan, Plan};
 use crate::python::{Artifact, Locked, Origin};
 
 const BUILD: &str = include_str!("scripts/wheel.sh");
+const REPACK: &str = include_str!("scripts/repack.py");
 const UNWHEEL: &str = "/run/wheelwright/unwheel";
 /// Where `unwheel` leaves what it knows of wheels.
 const FACTS: &str = "/run/wheelwright/facts";
@@ -246,11 +247,12 @@ fn public_indexes(cx: &Context, exec: Exec) -> Exec {
     }
 }
 
-/// Caches of ccache and cargo, where a builder has them; of no use to others, so they are this project's own.
-fn compiler_caches(plan: &Plan, cx: &Context, exec: Exec) -> Exec {
+/// Caches of ccache and cargo, where a builder has them. Each package has its own, as of uv: nobody verifies what is found
+/// in them, and build code may write there what it likes.
+fn compiler_caches(plan: &Plan, package: &str, cx: &Context, exec: Exec) -> Exec {
     let minor = plan.interpreter.minor.to_string();
     let platform = cx.platform.to_string();
-    let id = |tool: &str| cx.cache_id(&[tool, &cx.project, &minor, &platform, &cx.image]);
+    let id = |tool: &str| cx.cache_id(&[tool, &cx.project, package, &minor, &platform, &cx.image]);
     exec.mount(Mount::cache("/root/.cache/ccache", id("ccache")).sharing(Sharing::Shared))
         .mount(Mount::cache("/root/.cargo/registry", id("cargo")).sharing(Sharing::Locked))
         .env("CCACHE_DIR", "/root/.cache/ccache")
@@ -264,8 +266,18 @@ fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
     let python = &plan.interpreter.executable;
     let tool = uv(cx, base::rootfs(plan, cx), python, plan.at);
     let script = "/run/wheelwright/script/wheel.sh";
-    let words = ["/bin/sh", script, python, source.kind, &source.subdirectory].map(str::to_owned);
+    let words = [
+        "/bin/sh",
+        script,
+        python,
+        source.kind,
+        &source.subdirectory,
+        pick.name.as_str(),
+        &pick.version,
+    ]
+    .map(str::to_owned);
     let args = words.into_iter().chain(options(&settings)).collect::<Vec<_>>();
+    let scripts = cx.script(&[("wheel.sh", BUILD), ("repack.py", REPACK)]);
     let exec = cx
         .online(args.iter().map(String::as_str))
         .root(base::builder(plan, cx, &settings.packages))
@@ -281,11 +293,16 @@ fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
                 .selector("/uv")
                 .readonly(),
         )
-        .mount(Mount::bind("/run/wheelwright/script", cx.script(&[("wheel.sh", BUILD)])).readonly())
+        .mount(Mount::bind("/run/wheelwright/script", scripts).readonly())
         .mount(Mount::bind("/out", State::scratch()))
         .mount(Mount::tmpfs("/tmp"));
-    let exec = with_environment(cx, cx.with_base_environment(exec), &plan.interpreter);
-    let exec = compiler_caches(plan, cx, public_indexes(cx, exec));
+    let exec = with_environment(
+        cx,
+        cx.with_base_environment(exec),
+        &format!("build-{}", pick.name),
+        &plan.interpreter,
+    );
+    let exec = compiler_caches(plan, pick.name.as_str(), cx, public_indexes(cx, exec));
     let exec = match settings.constraints.as_slice() {
         [] => exec,
         files => {

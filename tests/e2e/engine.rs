@@ -147,6 +147,15 @@ impl Engines {
         run(&mut wheelwright(args))
     }
 
+    /// The digests of an image's layers in the registry.
+    pub(crate) fn layers(&self, image: &str) -> Vec<String> {
+        let inspect = ["buildx", "imagetools", "inspect", "--raw", image];
+        let manifest = self.docker(&self.docker, &inspect).ok();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("a manifest");
+        let layers = manifest["layers"].as_array().expect("layers").iter();
+        layers.map(|layer| layer["digest"].to_string()).collect()
+    }
+
     /// A name in the registry that no other test uses.
     pub(crate) fn image(&self, test: &str) -> String {
         format!("{}/e2e/{test}:latest", self.registry)

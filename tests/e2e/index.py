@@ -1,16 +1,23 @@
 """A package index for tests: makes small wheels and serves them in the simple API, with a login where one is given.
 
-index.py LOGIN PACKAGE…: packages as NAME==VERSION[:REQUIREMENT,REQUIREMENT]; an empty login lets everybody in.
-Prints its port, then one line for each request: status and path.
+index.py LOGIN CERTIFICATE PACKAGE…: packages as NAME==VERSION[:REQUIREMENT,REQUIREMENT], or NAME==VERSION@FOLDER for a
+source distribution of what is in a folder. A login is USER:PASSWORD or a whole Authorization header; an empty one lets
+everybody in. With a certificate (a PEM file with its key) it speaks TLS. Files of packages whose names begin with a word
+of FAULTS, with "slow", "cut" or "liar" cannot be had as they should. Prints its port, the digest of
+a file of each package, then one line for each request: status and path.
 """
 import base64
 import hashlib
 import http.server
 import io
+import ssl
 import sys
+import tarfile
+import time
 import zipfile
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
+FAULTS = {"refused": 401, "forbidden": 403, "gone": 404, "broken": 500}
 
 
 def wheel(name, version, requirements):
@@ -34,12 +41,22 @@ def digest(text):
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
+def source(name, version, folder):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        archive.add(folder, f"{name}-{version}")
+    return f"{name}-{version}.tar.gz", out.getvalue()
+
+
 def packages(words):
     found = {}
     for word in words:
         name, rest = word.split("==")
-        version, _, needs = rest.partition(":")
-        filename, content = wheel(name, version, [need for need in needs.split(",") if need])
+        if "@" in rest:
+            filename, content = source(name, *rest.split("@"))
+        else:
+            version, _, needs = rest.partition(":")
+            filename, content = wheel(name, version, [need for need in needs.split(",") if need])
         found.setdefault(name, {})[filename] = content
     return found
 
@@ -50,6 +67,11 @@ class Index(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         status, kind, body = self.answer()
+        name = self.path.split("/")[2] if self.path.startswith("/files/") else ""
+        if name.startswith("slow"):
+            time.sleep(3600)
+        if name.startswith("liar"):
+            body = body[:-1] + b"?"
         self.send_response(status)
         if status == 401:
             self.send_header("WWW-Authenticate", 'Basic realm="test"')
@@ -57,13 +79,14 @@ class Index(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if name.startswith("cut") else body)
+            self.close_connection = True
         print(status, self.path, flush=True)
 
     do_HEAD = do_GET
 
     def answer(self):
-        expected = "Basic " + base64.b64encode(self.login.encode()).decode()
+        expected = self.login if " " in self.login else "Basic " + base64.b64encode(self.login.encode()).decode()
         if self.login and self.headers.get("Authorization") != expected:
             return 401, "text/plain", b"no"
         parts = [part for part in self.path.split("?")[0].split("/") if part]
@@ -74,6 +97,9 @@ class Index(http.server.BaseHTTPRequestHandler):
             )
             return 200, "text/html", ("<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>").encode()
         if len(parts) == 3 and parts[0] == "files":
+            for word, status in FAULTS.items():
+                if parts[1].startswith(word):
+                    return status, "text/plain", b"no"
             content = self.found.get(parts[1], {}).get(parts[2])
             if content:
                 return 200, "application/octet-stream", content
@@ -84,9 +110,14 @@ class Index(http.server.BaseHTTPRequestHandler):
 
 
 def main():
-    Index.login, Index.found = sys.argv[1], packages(sys.argv[2:])
+    Index.login, Index.found = sys.argv[1], packages(sys.argv[3:])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
-    print(server.server_address[1], flush=True)
+    if sys.argv[2]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[2])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    print(server.server_address[1])
+    print(*(f"{name}={hashlib.sha256([*files.values()][-1]).hexdigest()}" for name, files in Index.found.items()), flush=True)
     server.serve_forever()
 
 

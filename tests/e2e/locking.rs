@@ -1,59 +1,11 @@
 //! Locks made in the build, from an index of the test's own: what is written, what is stale, who gets what from where,
 //! and that a login stays where it belongs.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 
 use crate::engine::{Engines, Said, engines, run};
+use crate::index::Index;
 use crate::project::Project;
-
-/// An index that ends with the test.
-struct Index {
-    server: Child,
-    port: u16,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Index {
-    /// Serves packages written as `NAME==VERSION[:REQUIREMENT,…]`, to whoever has the login.
-    fn serve(login: &str, packages: &[&str]) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/index.py");
-        let mut command = Command::new("python3");
-        let command = command.arg(script).arg(login).args(packages);
-        let mut server = command.stdout(Stdio::piped()).spawn().expect("python3");
-        let mut lines = BufReader::new(server.stdout.take().expect("its output")).lines();
-        let port = lines
-            .next()
-            .expect("a line")
-            .expect("a port")
-            .parse()
-            .expect("a number");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                kept.lock().expect("a log").push(line);
-            }
-        });
-        Self { server, port, log }
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/simple", self.port)
-    }
-
-    fn asked(&self) -> String {
-        self.log.lock().expect("a log").join("\n")
-    }
-}
-
-impl Drop for Index {
-    fn drop(&mut self) {
-        drop(self.server.kill());
-        drop(self.server.wait());
-    }
-}
 
 /// Two services on one index that takes the place of the default one.
 fn project(indexes: &str) -> Project {

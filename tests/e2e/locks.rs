@@ -155,15 +155,7 @@ impl Workspace {
                 "--progress=plain",
             ])
             .ok();
-        let manifest = engines
-            .docker(
-                &engines.docker,
-                &["buildx", "imagetools", "inspect", "--raw", &image],
-            )
-            .ok();
-        let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("a manifest");
-        let layers = manifest["layers"].as_array().expect("layers").iter();
-        layers.map(|layer| layer["digest"].to_string()).collect()
+        engines.layers(&image)
     }
 }
 

@@ -2,8 +2,9 @@
 # it. The folder and the clock are fixed, so that paths and times in the result are too. Where a package's other
 # sources are (`tool.uv.sources`) is the lock's business, not the build's.
 set -eu
-python=$1 kind=$2 subdirectory=$3
-shift 3
+python=$1 kind=$2 subdirectory=$3 name=$4 version=$5
+shift 5
+umask 022
 
 unpack() {
     for file in /src/*; do
@@ -27,5 +28,4 @@ if [ "$kind" = tree ]; then cp -R /src source; else unpack; fi
 if [ -d /usr/lib/ccache ]; then export PATH="/usr/lib/ccache:$PATH"; fi
 /run/wheelwright/uv build --quiet --wheel --no-config --no-sources --python "$python" --out-dir /tmp/wheel "$@" \
     "/tmp/build/source/$subdirectory"
-# uv leaves a .gitignore beside the wheel.
-cp /tmp/wheel/*.whl /out
+exec "$python" -I -S /run/wheelwright/script/repack.py /tmp/wheel "$name" "$version"
