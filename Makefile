@@ -53,7 +53,7 @@ exact: ## installed trees and layers against uv, pip and the stargz snapshotter'
 e2e: engine ## builds on real engines, checked by what the containers answer
 	. .engine/env && WHEELWRIGHT_E2E=1 cargo test --locked --package wheelwright --test e2e -- --test-threads=1
 
-e2e-slow: engine ## what compiles for minutes: numpy against OpenBLAS
+e2e-slow: engine ## what compiles for minutes: numpy and scipy against OpenBLAS
 	. .engine/env && WHEELWRIGHT_E2E=1 WHEELWRIGHT_E2E_SLOW=1 cargo test --locked --package wheelwright --test e2e sources -- --test-threads=1
 
 bench: engine ## the comparison with Dockerfiles; results in bench/results

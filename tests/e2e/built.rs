@@ -171,8 +171,15 @@ fn build_code_sees_no_login_and_leaves_nothing_for_others() {
     }
     let later: serde_json::Value = serde_json::from_str(&site("later")).expect("JSON");
     let seen = later["seen"].as_array().expect("files");
-    let left = seen.iter().map(|file| file[0].to_string()).filter(|path| path.contains("/mark"));
-    assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new(), "one build found what another left");
+    let left = seen
+        .iter()
+        .map(|file| file[0].to_string())
+        .filter(|path| path.contains("/mark"));
+    assert_eq!(
+        left.collect::<Vec<_>>(),
+        Vec::<String>::new(),
+        "one build found what another left"
+    );
 }
 
 #[test]

@@ -20,11 +20,6 @@ impl Index {
         Self::start(login, None, packages)
     }
 
-    /// The same with a certificate.
-    pub(crate) fn serve_tls(login: &str, certificate: &Path, packages: &[&str]) -> Self {
-        Self::start(login, Some(certificate), packages)
-    }
-
     fn start(login: &str, certificate: Option<&Path>, packages: &[&str]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/index.py");
         let mut command = Command::new("python3");
