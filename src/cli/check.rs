@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::plan::plans;
 use super::project::ProjectArgs;
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::frontend::Failure;
+use crate::diag::Diagnostics;
+use crate::frontend::{Failure, listed};
 use crate::plan;
 
 /// Check the manifest, the files it names, requirement files and locks
@@ -27,7 +27,7 @@ pub struct Checked {
 }
 
 /// Checks a project.
-pub fn run(args: &CheckArgs) -> Result<Checked, Failure> {
+pub async fn run(args: &CheckArgs) -> Result<Checked, Failure> {
     let opened = args.project.open()?;
     let mut mistakes = Diagnostics::default();
     let mut warnings = Vec::new();
@@ -46,14 +46,9 @@ pub fn run(args: &CheckArgs) -> Result<Checked, Failure> {
             },
             Ok(_) => {}
         }
-        for path in crate::manifest::types::items(service.code.as_ref()) {
-            if !args.project.context.join(path.as_str()).exists() {
-                mistakes.push(
-                    Diagnostic::error(format!("`{}` is not in the repository", path.value))
-                        .at(&opened.file, path.span)
-                        .help("paths are relative to the repository's root"),
-                );
-            }
+        match listed::check(&opened.file, &args.project.context, service).await {
+            Err(Failure::Mistakes(found)) => mistakes.extend(found),
+            other => other?,
         }
     }
     let services = opened.manifest.services.len();

@@ -83,7 +83,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Build(args) => build::run(&args).await?,
         Command::Lock(args) => lock::run(&args).await?,
         Command::Check(args) => {
-            let checked = check::run(&args)?;
+            let checked = check::run(&args).await?;
             if checked.warnings.iter().next().is_some() {
                 printer.note(&diag::render_all(&checked.warnings, true));
             }

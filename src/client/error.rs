@@ -69,18 +69,30 @@ pub struct Snippet {
     pub file: String,
     /// Its whole text.
     pub text: String,
-    /// First and last line of each place, from 1.
-    pub lines: Vec<(u32, u32)>,
+    /// The places.
+    pub places: Vec<Place>,
+}
+
+/// A place in a file: lines and columns from 1. Without columns it is whole lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// First and last line.
+    pub lines: (u32, u32),
+    /// Column in the first line, and the one behind the end in the last.
+    pub columns: Option<(u32, u32)>,
 }
 
 impl Failure {
     /// Unpacks a status with the details BuildKit attaches.
     pub fn from_status(status: &Status) -> Self {
         let details = rpc::Status::decode(status.details()).unwrap_or_default();
-        let sources = errdefs::Source::all(&details)
-            .iter()
-            .filter_map(snippet)
-            .collect();
+        let mut sources: Vec<Snippet> = Vec::new();
+        for source in errdefs::Source::all(&details).iter().filter_map(snippet) {
+            match sources.iter_mut().find(|other| other.is_of(&source)) {
+                Some(other) => other.places.extend(source.places),
+                None => sources.push(source),
+            }
+        }
         let step = errdefs::Vertex::all(&details).pop().map(|vertex| vertex.digest);
         let message = message(status.message());
         Self {
@@ -92,18 +104,31 @@ impl Failure {
     }
 }
 
+impl Snippet {
+    fn is_of(&self, other: &Self) -> bool {
+        (&self.file, &self.text) == (&other.file, &other.text)
+    }
+}
+
 fn snippet(source: &errdefs::Source) -> Option<Snippet> {
     let info = source.info.as_ref()?;
-    let line = |line: i32| u32::try_from(line).ok().filter(|line| *line > 0);
-    let lines = source.ranges.iter().filter_map(|range| {
-        let start = line(range.start.line)?;
-        Some((start, line(range.end.line).unwrap_or(start).max(start)))
-    });
     let text = String::from_utf8_lossy(&info.data).into_owned();
     Some(Snippet {
         file: info.filename.clone(),
         text,
-        lines: lines.collect(),
+        places: source.ranges.iter().filter_map(place).collect(),
+    })
+}
+
+/// BuildKit leaves an end out, and columns are zero, where they are not known.
+fn place(range: &errdefs::Range) -> Option<Place> {
+    let counted = |number: i32| u32::try_from(number).ok().filter(|number| *number > 0);
+    let first = counted(range.start.line)?;
+    let last = counted(range.end.line).unwrap_or(first).max(first);
+    let columns = counted(range.start.character).zip(counted(range.end.character));
+    Some(Place {
+        lines: (first, last),
+        columns,
     })
 }
 
@@ -216,7 +241,8 @@ mod tests {
             "process \"x\" did not complete successfully: exit code: 1"
         );
         assert_eq!(failure.step.as_deref(), Some("sha256:1"));
-        assert_eq!(failure.sources[0].lines, [(2, 2)]);
+        assert_eq!(failure.sources[0].places[0].lines, (2, 2));
+        assert_eq!(failure.sources[0].places[0].columns, None);
         assert_eq!(failure.kind, FailureKind::Build);
     }
 

@@ -26,7 +26,7 @@ pub mod status;
 
 pub use self::address::Address;
 pub use self::connect::{Engine, EngineInfo, Wanted, discover};
-pub use self::error::{Error, Failure, FailureKind, Snippet};
+pub use self::error::{Error, Failure, FailureKind, Place, Snippet};
 pub use self::layers::SessionLayers;
 pub use self::session::{Listed, Source};
 pub use self::solve::{BuildRequest, BuildResult, Building, LAYERS, Work, WorkError, build};

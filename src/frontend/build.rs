@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use buildkit_llb::{Definition, Platform, Source, State, normalize_reference};
 use futures_util::future::try_join_all;
 
+use super::listed;
 use super::load::{self, Loaded};
 use super::outcome::{Built, outcome, rfc3339};
 use super::store::{LayoutStore, RegistryStore};
@@ -14,7 +15,7 @@ use super::{
     Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock, store,
 };
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Span};
 use crate::layers::{Census, Found, GraphProvider, Provider, Records, WheelsFrom, find};
 use crate::lower::{self, Compiler, Context, Folders};
 use crate::manifest::{ProjectPath, PythonMinor, User};
@@ -443,23 +444,13 @@ impl Build<'_> {
 
     /// Listed paths that are not there are told before anything is copied, all of them.
     async fn code_is_there(&self) -> Result<(), Failure> {
-        let code = plan::code(&self.target.service);
+        let listed = listed::paths(&self.target.service);
         let paths = self.code_paths();
         if paths.is_empty() {
             return Ok(());
         }
         let absent = self.loaded.absent(&self.code(&paths), &paths).await?;
-        let place = |path| {
-            let listed = code.iter().find(|code| code.from == path);
-            listed.map_or(self.target.at, |code| code.at)
-        };
-        let mistakes = absent.into_iter().map(|path| {
-            Diagnostic::error(format!("`{path}` is not in the repository"))
-                .at(&self.loaded.file, place(path.clone()))
-                .label("not there, or left out by .dockerignore")
-                .help("paths are relative to the repository's root, the build context")
-        });
-        let mistakes = mistakes.collect::<Diagnostics>();
+        let mistakes = listed::mistakes(&self.loaded.file, &listed, &absent);
         if mistakes.is_empty() {
             Ok(())
         } else {

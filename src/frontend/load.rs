@@ -60,7 +60,7 @@ pub(super) async fn manifest<'a>(
     };
     let (file, excludes) = futures_util::try_join!(
         manifest_file(reader.as_ref(), options),
-        ignored(reader.as_ref(), options, &context),
+        ignored(reader.as_ref(), &options.filename, &context),
     )?;
     context.excludes = excludes;
     let (manifest, warnings) = manifest::parse(&file)?;
@@ -169,15 +169,15 @@ fn context(request: &Request, options: &Options, inputs: &Inputs, remote: Option
 }
 
 /// Patterns of `<manifest>.dockerignore`, else of `.dockerignore`; none for a repository that is no local folder.
-async fn ignored(
+pub(super) async fn ignored(
     reader: &dyn Reader,
-    options: &Options,
+    manifest: &str,
     context: &LocalContext,
 ) -> Result<Vec<String>, Failure> {
     if context.state.is_some() {
         return Ok(Vec::new());
     }
-    let own = format!("{}.dockerignore", options.filename);
+    let own = format!("{manifest}.dockerignore");
     let Some((name, bytes)) = reader.first(context, &[&own, ".dockerignore"]).await? else {
         return Ok(Vec::new());
     };

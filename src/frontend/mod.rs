@@ -11,6 +11,7 @@ mod compiler;
 mod conflict;
 mod emulate;
 mod failure;
+pub(crate) mod listed;
 mod load;
 mod lock;
 mod locking;

@@ -29,6 +29,7 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
             Copy::from(&source, from, &code.to)
                 .dir_contents()
                 .create_dest_path()
+                .follow_symlink()
                 .chown(0, 0),
         );
     }
@@ -46,7 +47,8 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
                 (fetched, "/file".to_owned())
             }
         };
-        op = folder_of(op, &file.to).copy(Copy::from(&state, from, &file.to).chown(0, 0).mode(file.mode.0));
+        let copy = Copy::from(&state, from, &file.to).follow_symlink();
+        op = folder_of(op, &file.to).copy(copy.chown(0, 0).mode(file.mode.0));
     }
     let at = plan.code.first().map_or(plan.at, |code| code.at);
     Some(cx.file_op(op, format!("[{}] code", plan.service), at))
@@ -74,7 +76,7 @@ pub fn context_source(cx: &Context, what: &str, paths: &[ProjectPath]) -> State 
     narrowed(&cx.context, what, paths)
 }
 
-/// The repository narrowed to some paths. `what` keeps the engine's snapshots of different sets apart: files
+/// The repository narrowed to some paths, and to what they lead to where they are links. `what` keeps the engine's snapshots of different sets apart: files
 /// outside a set would be removed and sent again.
 pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> State {
     without(context, what, paths, &[])
@@ -155,18 +157,13 @@ fn without(context: &LocalContext, what: &str, paths: &[ProjectPath], excludes: 
     include.sort();
     include.dedup();
     if !include.iter().any(|path| path == ".") {
-        local = local.include_patterns(include.iter().map(|path| escape(path)));
+        local = local.follow_paths(include.iter().map(|path| escape(path)));
     }
     local.build()
 }
 
-/// The pattern that matches a path and nothing else but what is under it.
-pub fn pattern_of(path: &ProjectPath) -> String {
-    escape(path.as_str())
-}
-
-/// Paths are names, not patterns.
-fn escape(path: &str) -> String {
+/// The pattern that matches a path and nothing else but what is under it: paths are names, not patterns.
+pub fn escape(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len());
     for c in path.chars() {
         if matches!(c, '*' | '?' | '[' | ']' | '\\' | '!') {

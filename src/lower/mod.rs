@@ -20,7 +20,7 @@ mod wheels;
 
 pub use base::{rootfs, stand_rootfs};
 pub use bytecode::Compiler;
-pub use code::{context_source, narrowed, paths as context_paths, pattern_of, requirement_files};
+pub use code::{context_source, escape, narrowed, paths as context_paths, requirement_files};
 pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};
 pub use folders::{Folder, Folders, folders_of};

@@ -22,6 +22,13 @@ pub(super) fn manifest(file: &SourceFile, root: &Node, diagnostics: &mut Diagnos
     }
     let mut fields = cx.fields("the manifest", root)?;
     let manifest = manifest_fields(&mut cx, &mut fields);
+    if manifest.services.is_empty() {
+        cx.push(
+            Diagnostic::error("the manifest declares no services")
+                .at(file, fields.place("services").unwrap_or_default())
+                .help("add at least one under `services:`"),
+        );
+    }
     fields.finish(&mut cx);
     Some(manifest)
 }
@@ -75,7 +82,7 @@ fn layers(cx: &mut Cx<'_>, node: &Node) -> Option<LayerSettings> {
     let mut f = cx.fields("`layers`", node)?;
     let settings = LayerSettings {
         own: f.take("own").and_then(|n| cx.list("own", n)),
-        max: f.take("max").and_then(|n| cx.parsed("max", n)),
+        max: f.take("max").and_then(|n| cx.number("max", n)),
     };
     f.finish(cx);
     Some(settings)
@@ -158,7 +165,7 @@ fn service_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Service {
         healthcheck: f.take("healthcheck").and_then(|n| healthcheck(cx, n)),
         entrypoint: f.take("entrypoint").and_then(|n| cx.list("entrypoint", n)),
         command: f.take("command").and_then(|n| cx.list("command", n)),
-        stop_signal: f.take("stop_signal").and_then(|n| cx.text("stop_signal", n)),
+        stop_signal: f.take("stop_signal").and_then(|n| cx.parsed("stop_signal", n)),
     }
 }
 
@@ -214,7 +221,7 @@ fn healthcheck(cx: &mut Cx<'_>, node: &Node) -> Option<Healthcheck> {
     let check = (
         f.take("interval").and_then(|n| cx.parsed("interval", n)),
         f.take("timeout").and_then(|n| cx.parsed("timeout", n)),
-        f.take("retries").and_then(|n| cx.parsed("retries", n)),
+        f.take("retries").and_then(|n| cx.number("retries", n)),
         f.take("start_period").and_then(|n| cx.parsed("start_period", n)),
         f.take("start_interval")
             .and_then(|n| cx.parsed("start_interval", n)),
@@ -247,6 +254,14 @@ fn health_test(cx: &mut Cx<'_>, node: &Node) -> Option<Spanned<HealthTest>> {
         .is_some_and(|first| matches!(first.as_str(), "CMD" | "CMD-SHELL" | "NONE"))
     {
         words.insert(0, "CMD".to_owned());
+    }
+    if words.len() < 2 && words[0] != "NONE" {
+        cx.push(
+            Diagnostic::error("`test` of a healthcheck runs nothing")
+                .at(cx.file, node.span)
+                .help("write what to run, such as `[python, check.py]`, or `[NONE]` for no check"),
+        );
+        return None;
     }
     Some(Spanned::new(HealthTest(words), node.span))
 }

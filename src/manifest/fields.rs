@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::types::{List, Table};
 use super::yaml::{Entry, Node, Value};
-use crate::diag::{Diagnostic, Diagnostics, SourceFile, Spanned, did_you_mean};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned, did_you_mean};
 
 /// The item that stands for what is inherited.
 const INHERIT: &str = "...";
@@ -55,6 +55,20 @@ impl Cx<'_> {
                 None
             }
         }
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, what: &str, node: &Node) -> Option<Spanned<u32>> {
+        let text = self.text(what, node)?;
+        if let Ok(number) = text.parse() {
+            return Some(Spanned::new(number, node.span));
+        }
+        self.push(
+            Diagnostic::error(format!("`{}` is not a valid `{what}`", text.value))
+                .at(self.file, node.span)
+                .help("expected a whole number"),
+        );
+        None
     }
 
     pub(super) fn boolean(&mut self, what: &str, node: &Node) -> Option<Spanned<bool>> {
@@ -212,6 +226,12 @@ impl<'n> Fields<'n> {
             .find(|(entry, _)| entry.key.value == key)?;
         *taken = true;
         (!matches!(entry.value.value, Value::Null)).then_some(&entry.value)
+    }
+
+    /// Where a key stands, if it is there.
+    pub(super) fn place(&self, key: &str) -> Option<Span> {
+        let found = self.entries.iter().find(|(entry, _)| entry.key.value == key);
+        found.map(|(entry, _)| entry.key.span)
     }
 
     /// Complains of every key that nobody took; `x-` keys are the user's own.

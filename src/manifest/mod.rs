@@ -11,6 +11,7 @@ mod indexes;
 mod inherit;
 mod scalar;
 pub mod schema;
+mod signal;
 mod store;
 pub mod types;
 mod validate;
@@ -19,6 +20,7 @@ pub mod yaml;
 pub use conflicts::Conflicts;
 pub use indexes::{Auth, Index, Mirror, Moment, Torch};
 pub use scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
+pub use signal::Signal;
 pub use store::{LayerFormat, LongWheelStore, Repository, WheelStore};
 pub use types::{
     Base, FileSource, FileSpec, HealthTest, Healthcheck, List, Manifest, Service, Table, WheelSettings,
@@ -31,8 +33,8 @@ pub const DEFAULT_FILE: &str = "wheelwright.yaml";
 
 /// Reads a manifest's text: the manifest and its warnings, or everything that is wrong with it.
 pub fn parse(file: &SourceFile) -> Result<(Manifest, Diagnostics), Diagnostics> {
-    let root = yaml::parse(file).map_err(Diagnostics::from)?;
     let mut diagnostics = Diagnostics::default();
+    let root = yaml::parse(file, &mut diagnostics).map_err(Diagnostics::from)?;
     let manifest = decode::manifest(file, &root, &mut diagnostics).map(|mut manifest| {
         inherit::apply(file, &mut manifest, &mut diagnostics);
         validate::check(file, &manifest, &mut diagnostics);

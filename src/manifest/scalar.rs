@@ -241,10 +241,14 @@ impl FromStr for Duration {
         let mut rest = text;
         let mut total: i64 = 0;
         while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-            let number: i64 = rest[..digits].parse().map_err(|_| wrong())?;
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .ok_or_else(wrong)?;
+            let number = &rest[..digits];
             rest = &rest[digits..];
-            let unit_len = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+            let unit_len = rest
+                .find(|c: char| c.is_ascii_digit() || c == '.')
+                .unwrap_or(rest.len());
             let unit = match &rest[..unit_len] {
                 "ns" => 1,
                 "us" | "µs" => 1_000,
@@ -255,8 +259,7 @@ impl FromStr for Duration {
                 _ => return Err(wrong()),
             };
             rest = &rest[unit_len..];
-            total = number
-                .checked_mul(unit)
+            total = times(number, unit)
                 .and_then(|part| total.checked_add(part))
                 .ok_or_else(wrong)?;
         }
@@ -266,6 +269,16 @@ impl FromStr for Duration {
             Ok(Self(total))
         }
     }
+}
+
+/// A decimal number of units, in nanoseconds; none when it is no number or too large.
+fn times(number: &str, unit: i64) -> Option<i64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let whole: i64 = whole.parse().ok()?;
+    let digits = u32::try_from(fraction.len()).ok().filter(|digits| *digits <= 9)?;
+    let part: i64 = fraction.parse().ok()?;
+    let part = i128::from(part) * i128::from(unit) / i128::from(10_i64.pow(digits));
+    whole.checked_mul(unit)?.checked_add(i64::try_from(part).ok()?)
 }
 
 impl Serialize for Duration {
@@ -367,6 +380,8 @@ mod tests {
     #[test]
     fn durations_add_up() {
         assert_eq!("1m30s".parse(), Ok(Duration(90_000_000_000)));
+        assert_eq!("1.5s500ms".parse(), Ok(Duration(2_000_000_000)));
+        assert!("1..5s".parse::<Duration>().is_err());
         assert!("10".parse::<Duration>().is_err());
         assert!("".parse::<Duration>().is_err());
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::conflicts::Conflicts;
 use super::indexes::{Index, Mirror, Moment, Torch};
 use super::scalar::{Duration, Mode, Port, ProjectPath, PythonMinor, Sha256, User};
+use super::signal::Signal;
 use super::store::WheelStore;
 use crate::diag::{Span, Spanned};
 
@@ -186,7 +187,7 @@ pub struct Service {
     /// The command, in exec form.
     pub command: Option<List<String>>,
     /// The signal that asks it to stop, such as SIGTERM.
-    pub stop_signal: Option<Spanned<String>>,
+    pub stop_signal: Option<Spanned<Signal>>,
 }
 
 /// Settings of one package's wheel.
@@ -216,6 +217,16 @@ pub struct FileSpec {
     pub target: Spanned<String>,
     /// Permissions in octal. Default: "0644".
     pub mode: Option<Spanned<Mode>>,
+}
+
+impl FileSpec {
+    /// Where it says what it is.
+    pub fn place(&self) -> Span {
+        match &self.source {
+            FileSource::Url { url, .. } => url.span,
+            FileSource::Path { source } => source.span,
+        }
+    }
 }
 
 /// Where a single file comes from.

@@ -44,14 +44,6 @@ impl Check<'_> {
     }
 
     fn names(&mut self, manifest: &Manifest) {
-        if manifest.services.is_empty() {
-            let message = "the manifest declares no services";
-            self.error(
-                Span::default(),
-                message.to_owned(),
-                "add at least one under `services:`",
-            );
-        }
         let services = manifest.services.iter().map(|(name, _)| ("service", name));
         let bases = manifest.bases.iter().map(|(name, _)| ("base", name));
         let project = manifest.name.iter().map(|name| ("project", name));
@@ -179,7 +171,8 @@ impl Check<'_> {
             }
         }
         let runs = items(service.command.as_ref()).len() + items(service.entrypoint.as_ref()).len();
-        if runs == 0 {
+        // Beside errors the command may be among what is wrong.
+        if runs == 0 && !self.diagnostics.has_errors() {
             self.diagnostics.push(
                 Diagnostic::warning(format!("service `{}` has no command", name.value))
                     .at(self.file, name.span)
@@ -227,10 +220,10 @@ impl Check<'_> {
     }
 
     fn image(&mut self, image: &Spanned<String>) {
-        let wrong = image.is_empty() || image.contains(char::is_whitespace) || image.contains("://");
-        if wrong {
+        if let Err(error) = buildkit_llb::normalize_reference(image) {
             let message = format!("`{}` is not an image reference", image.value);
-            self.error(image.span, message, "expected something like `python:3.11-slim`");
+            let problem = format!("{}, such as `python:3.11-slim`", error.problem);
+            self.error(image.span, message, problem);
         }
     }
 

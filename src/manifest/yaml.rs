@@ -3,13 +3,16 @@
 //! Scalars keep the text as written (`3.10` stays `3.10`), duplicate keys are errors, anchors and aliases
 //! work, merge keys (`<<`) do not exist in YAML 1.2 and are not supported.
 
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
-use crate::diag::{Diagnostic, SourceFile, Span, Spanned};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned};
 
-/// How deep a document may nest, and how many nodes aliases may unfold to.
+/// How deep a document may nest, and how many nodes aliases may unfold to. Long scalars count as several.
 const MAX_DEPTH: usize = 64;
 const MAX_NODES: usize = 200_000;
+const BYTES_OF_A_NODE: usize = 64;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -61,14 +64,16 @@ impl Value {
     }
 }
 
-/// Parses the one document of a file.
-pub fn parse(file: &SourceFile) -> Result<Node, Diagnostic> {
+/// Parses the one document of a file. Repeated keys are among the mistakes; the first of them counts, so that the rest
+/// of the file can be looked at. Text that is no YAML at all has no tree.
+pub fn parse(file: &SourceFile, mistakes: &mut Diagnostics) -> Result<Node, Diagnostic> {
     let mut builder = Builder {
         file,
         offsets: char_offsets(file.text()),
         events: Parser::new_from_str(file.text()),
         anchors: Vec::new(),
         nodes: 0,
+        mistakes,
     };
     builder.document()
 }
@@ -88,6 +93,7 @@ struct Builder<'t> {
     events: Parser<'t, saphyr_parser::StrInput<'t>>,
     anchors: Vec<(usize, Node)>,
     nodes: usize,
+    mistakes: &'t mut Diagnostics,
 }
 
 impl<'t> Builder<'t> {
@@ -187,7 +193,8 @@ impl<'t> Builder<'t> {
     }
 
     fn mapping(&mut self, start: Span, depth: usize) -> Result<Node, Diagnostic> {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries = Vec::new();
+        let mut given: BTreeMap<String, Span> = BTreeMap::new();
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
@@ -198,15 +205,19 @@ impl<'t> Builder<'t> {
                 });
             }
             let key = self.key(event, span, depth)?;
-            if let Some(first) = entries.iter().find(|entry| entry.key.value == key.value) {
-                return Err(Diagnostic::error(format!("duplicate key `{}`", key.value))
-                    .at(self.file, key.span)
-                    .label("given again here")
-                    .related(first.key.span, "first given here")
-                    .help("keep one of them"));
-            }
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
+            if let Some(first) = given.get(&key.value) {
+                self.mistakes.push(
+                    Diagnostic::error(format!("duplicate key `{}`", key.value))
+                        .at(self.file, key.span)
+                        .label("given again here")
+                        .related(*first, "first given here")
+                        .help("keep one of them"),
+                );
+                continue;
+            }
+            given.insert(key.value.clone(), key.span);
             entries.push(Entry { key, value });
         }
     }
@@ -268,7 +279,8 @@ fn scalar(text: &str, style: ScalarStyle, span: Span) -> Node {
 
 fn size(node: &Node) -> usize {
     match &node.value {
-        Value::Null | Value::Scalar { .. } => 1,
+        Value::Null => 1,
+        Value::Scalar { text, .. } => 1 + text.len() / BYTES_OF_A_NODE,
         Value::Sequence(items) => 1 + items.iter().map(size).sum::<usize>(),
         Value::Mapping(entries) => 1 + entries.iter().map(|entry| size(&entry.value)).sum::<usize>(),
     }

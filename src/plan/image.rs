@@ -98,6 +98,6 @@ pub(super) fn settings(base: Option<&Base>, service: &Service, user: Option<Stri
             start_interval: check.start_interval.as_ref().map(|duration| duration.0),
             retries: check.retries.as_ref().map(|retries| retries.value),
         }),
-        stop_signal: service.stop_signal.as_ref().map(|signal| signal.value.clone()),
+        stop_signal: service.stop_signal.as_ref().map(|signal| signal.to_string()),
     }
 }

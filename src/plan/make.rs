@@ -206,7 +206,7 @@ pub fn files(service: &Service) -> Vec<FilePlan> {
             },
             to: file.target.value.clone(),
             mode: file.mode.as_ref().map_or(Mode(0o644), |mode| mode.value),
-            at: file.target.span,
+            at: file.place(),
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet as Shown};
 
 use super::steps::Step;
-use crate::client::{Failure, Snippet};
+use crate::client::{Failure, Place, Snippet};
 
 /// Lines of output shown of the failing step.
 const SHOWN: usize = 15;
@@ -42,20 +42,32 @@ pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -
     text
 }
 
-/// The lines as byte ranges of the text.
+/// The places as byte ranges of the text.
 fn spans(source: &Snippet) -> Vec<std::ops::Range<usize>> {
     let mut starts = vec![0];
     starts.extend(source.text.match_indices('\n').map(|(at, _)| at + 1));
-    let span = |&(first, last): &(u32, u32)| {
+    let span = |place: &Place| {
+        let (first, last) = place.lines;
         let start = *starts.get(first as usize - 1)?;
         let end = starts
             .get(last as usize)
             .map_or(source.text.len(), |next| next - 1);
         let line = source.text.get(start..end)?;
+        if let Some((from, to)) = place.columns {
+            let behind = &source.text[*starts.get(last as usize - 1)?..end];
+            let range = start + column(line, from)..end - behind.len() + column(behind, to);
+            return (!range.is_empty()).then_some(range);
+        }
         let indent = line.len() - line.trim_start().len();
         (indent < line.len()).then(|| start + indent..start + line.trim_end().len())
     };
-    source.lines.iter().filter_map(span).collect()
+    source.places.iter().filter_map(span).collect()
+}
+
+/// The byte at which a column, from 1, begins.
+fn column(line: &str, number: u32) -> usize {
+    let mut columns = line.char_indices().map(|(at, _)| at);
+    columns.nth(number as usize - 1).unwrap_or(line.len())
 }
 
 #[cfg(test)]
@@ -67,7 +79,7 @@ mod tests {
         let source = Snippet {
             file: "wheelwright.yaml".into(),
             text: "a: 1\nb:\n  - c\nd: 2\n".into(),
-            lines: vec![(3, 3)],
+            places: vec![whole_lines(3)],
         };
         let failure = Failure {
             message: "exit code: 1".into(),
@@ -97,8 +109,39 @@ mod tests {
         let source = Snippet {
             file: "f".into(),
             text: "a".into(),
-            lines: vec![(7, 9)],
+            places: vec![whole_lines(7)],
         };
         assert!(spans(&source).is_empty());
+    }
+
+    fn whole_lines(line: u32) -> Place {
+        Place {
+            lines: (line, line),
+            columns: None,
+        }
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let source = Snippet {
+            file: "f".into(),
+            text: "a: 1\né: [bc, d]\n".into(),
+            places: vec![
+                Place {
+                    lines: (2, 2),
+                    columns: Some((5, 7)),
+                },
+                Place {
+                    lines: (1, 2),
+                    columns: Some((4, 2)),
+                },
+                Place {
+                    lines: (1, 1),
+                    columns: Some((90, 99)),
+                },
+            ],
+        };
+        let shown = spans(&source).into_iter().map(|span| &source.text[span]);
+        assert_eq!(shown.collect::<Vec<_>>(), ["bc", "1\né"]);
     }
 }

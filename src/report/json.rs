@@ -14,7 +14,7 @@
 //! | `log` | `step`, `text`: any piece of output, not a line |
 //! | `warning` | `step`, `text`, `detail`, `url`, `file`, `line` |
 //! | `service-finished` | `digest` (or null), `names`, `files`, `seconds` |
-//! | `service-failed` | `kind` (build, manifest, registry, permission), `message`, `step` (or null), `places` (`file`, `lines`), `seconds` |
+//! | `service-failed` | `kind` (build, manifest, registry, permission), `message`, `step` (or null), `places` (`file`, `lines`, `columns`), `seconds` |
 //! | `service-skipped` | `reason` |
 //! | `run-ended` | |
 
@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 
 use super::event::{Event, EventKind, kind_word};
 use super::{Printer, Reporter};
+use crate::client::Snippet;
 use crate::client::status::{Update, What};
 
 /// See the module.
@@ -65,8 +66,15 @@ impl Json {
                 "files": finished.files, "seconds": finished.took.as_secs_f64(),
             }),
             EventKind::Failed(failed) => {
-                let place =
-                    |source: &crate::client::Snippet| json!({"file": source.file, "lines": source.lines});
+                let place = |source: &Snippet| {
+                    let lines = source.places.iter().map(|place| place.lines).collect::<Vec<_>>();
+                    let columns = source
+                        .places
+                        .iter()
+                        .map(|place| place.columns)
+                        .collect::<Vec<_>>();
+                    json!({"file": source.file, "lines": lines, "columns": columns})
+                };
                 json!({
                     "event": "service-failed", "kind": kind_word(failed.failure.kind),
                     "message": failed.failure.message, "step": failed.failure.step,

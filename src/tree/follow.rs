@@ -35,6 +35,40 @@ pub(crate) fn without_nested(patterns: Vec<String>) -> Option<Vec<String>> {
     Some(kept)
 }
 
+/// How many links may stand in each other's way, as on Linux.
+const MAX_LINKS: usize = 40;
+
+/// Every link that a path goes through, and at last what it leads to; none where links go in a circle.
+pub(crate) fn way(root: &Path, path: &str) -> Option<Vec<String>> {
+    let split = |path: &str| {
+        path.split('/')
+            .filter(|part| !part.is_empty())
+            .rev()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let mut rest = split(&clean(&format!("/{path}")));
+    let (mut way, mut folder) = (Vec::new(), String::new());
+    while let Some(part) = rest.pop() {
+        let here = if folder.is_empty() {
+            part.clone()
+        } else {
+            format!("{folder}/{part}")
+        };
+        folder = match link(root, &folder, &part) {
+            Some(_) if way.len() == MAX_LINKS => return None,
+            Some(target) => {
+                way.push(here);
+                rest.extend(split(&target));
+                String::new()
+            }
+            None => here,
+        };
+    }
+    way.push(folder);
+    Some(way)
+}
+
 fn resolve(root: &Path, path: &str, resolved: &mut BTreeSet<String>) {
     // Rooted cleaning keeps `..` inside.
     let path = clean(&format!("/{path}"));
@@ -138,6 +172,9 @@ mod tests {
         );
         assert_eq!(followed(root, &["escape"]).unwrap(), ["escape", "outside"]);
         assert_eq!(followed(root, &["loop"]).unwrap(), ["loop"]);
+        assert_eq!(way(root, "loop"), None);
+        assert_eq!(way(root, "escape").unwrap(), ["escape", "outside"]);
+        assert_eq!(way(root, "real/sub/file").unwrap(), ["real/sub/file"]);
         assert_eq!(
             followed(root, &["a*"]).unwrap(),
             ["a*", "dir", "real/alias", "real/sub/file"]

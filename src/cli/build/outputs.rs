@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use buildkit_llb::normalize_reference;
+
 use super::BuildArgs;
 use crate::cli::Failure;
 use crate::client::EngineInfo;
@@ -44,12 +46,15 @@ impl Wanted {
 
     fn check(&self, args: &BuildArgs, services: usize) -> Result<(), Failure> {
         let usage = |text: String| Err(Failure::Usage(text));
-        if let Some(bad) = self
-            .tags
-            .iter()
-            .find(|tag| tag.is_empty() || tag.contains([',', ' ']))
-        {
-            return usage(format!("`{bad}` is no image name"));
+        for name in self.names() {
+            if let Err(error) = normalize_reference(&name.replace(SERVICE, "x")) {
+                return usage(format!("`{name}` is no image name: {}", error.problem));
+            }
+            if name.contains('@') {
+                return usage(format!(
+                    "`{name}` is no image name: a digest is what the build finds out"
+                ));
+            }
         }
         let collides = self.outputs.iter().any(Output::collides);
         let one_name = self.tags.iter().any(|tag| !tag.contains(SERVICE));
@@ -66,6 +71,19 @@ impl Wanted {
             return usage("`--progress json` and an output cannot both go to standard output".to_owned());
         }
         Ok(())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let named = self
+            .outputs
+            .iter()
+            .filter_map(|output| output.attributes.get("name"));
+        let tags = self.tags.iter().map(String::as_str);
+        tags.chain(
+            named
+                .flat_map(|names| names.split(','))
+                .filter(|name| !name.is_empty()),
+        )
     }
 
     /// The outputs of one service. Tags alone name an image where the engine keeps images: that is dockerd.

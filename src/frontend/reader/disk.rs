@@ -9,8 +9,9 @@ use buildkit_llb::State;
 use super::Reader;
 use crate::diag::Diagnostic;
 use crate::frontend::Failure;
-use crate::lower::{LocalContext, pattern_of};
+use crate::lower::{LocalContext, escape};
 use crate::manifest::ProjectPath;
+use crate::tree::follow::way;
 use crate::tree::{Entry, Filter, Patterns, walk};
 
 /// Reads from folders.
@@ -45,7 +46,7 @@ impl Reader for ByDisk {
         paths: &[ProjectPath],
     ) -> Result<Vec<Option<Vec<u8>>>, Failure> {
         let one = |path: &ProjectPath| match look(&self.context, context, path)? {
-            Some(entry) if entry.has_content() => read(&self.context.join(path.as_str()), path.as_str()),
+            Some(entry) if entry.has_content() => read(&self.context.join(&entry.path), path.as_str()),
             _ => Ok(None),
         };
         paths.iter().map(one).collect()
@@ -67,21 +68,34 @@ impl Reader for ByDisk {
     }
 }
 
-/// What a transfer of one path would show of it. The walk goes no further than there.
+/// What a transfer of one path would show of it, or of what it is a link to. Links stay in the repository, and a link
+/// that is left out is not followed.
 fn look(root: &Path, context: &LocalContext, path: &ProjectPath) -> Result<Option<Entry>, Failure> {
+    let mut found = None;
+    for step in way(root, path.as_str()).unwrap_or_default() {
+        found = show(root, context, &step)?;
+        if found.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// What a transfer of one name would show of it. The walk goes no further than there.
+fn show(root: &Path, context: &LocalContext, name: &str) -> Result<Option<Entry>, Failure> {
     let patterns = |list: &mut dyn Iterator<Item = String>| {
         Patterns::new(list).map_err(|error| Failure::from(Diagnostic::error(error.to_string())))
     };
-    let include = patterns(&mut std::iter::once(pattern_of(path)))?;
+    let include = patterns(&mut std::iter::once(escape(name)))?;
     let exclude = patterns(&mut context.excludes.iter().cloned())?;
     let mut found = None;
     let visit = |entry: Entry| {
-        if entry.path == path.as_str() {
+        if entry.path == name {
             found = Some(entry);
         }
         found.is_none()
     };
-    walk(root, &Filter::new(include, exclude), visit).map_err(|error| unreadable(path.as_str(), &error))?;
+    walk(root, &Filter::new(include, exclude), visit).map_err(|error| unreadable(name, &error))?;
     Ok(found)
 }
 
@@ -120,7 +134,14 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        std::os::unix::fs::symlink("b.txt", folder.path().join("a/link.txt")).unwrap();
+        for (target, link) in [
+            ("b.txt", "a/link.txt"),
+            ("a", "folder"),
+            ("a/c", "left_out"),
+            ("../outside", "above"),
+        ] {
+            std::os::unix::fs::symlink(target, folder.path().join(link)).unwrap();
+        }
         let disk = ByDisk {
             context: folder.path().to_owned(),
             manifest: folder.path().join("wheelwright.yaml"),
@@ -146,7 +167,7 @@ mod tests {
         let asked = paths(&["a/b.txt", "a/c/d.txt", "out/keep.txt", "none", "a", "a/link.txt"]);
         let found = disk.read(&context(), &asked).await.unwrap();
         let found = found.iter().map(Option::as_deref).collect::<Vec<_>>();
-        assert_eq!(found, [Some(&b"1"[..]), None, Some(b"4"), None, None, None]);
+        assert_eq!(found, [Some(&b"1"[..]), None, Some(b"4"), None, None, Some(b"1")]);
     }
 
     #[tokio::test]
@@ -155,6 +176,14 @@ mod tests {
         let asked = paths(&[".", "a", "out", "a/c", "out/x.txt", "a/link.txt", "b"]);
         let absent = disk.absent(&context(), &State::scratch(), &asked).await.unwrap();
         assert_eq!(absent, paths(&["a/c", "out/x.txt", "b"]));
+    }
+
+    #[tokio::test]
+    async fn links_are_followed_inside_of_what_is_sent() {
+        let (_folder, disk) = project();
+        let asked = paths(&["folder/b.txt", "folder", "left_out/d.txt", "above"]);
+        let absent = disk.absent(&context(), &State::scratch(), &asked).await.unwrap();
+        assert_eq!(absent, paths(&["left_out/d.txt", "above"]));
     }
 
     #[tokio::test]
