@@ -6,10 +6,20 @@ use buildkit_llb::{Copy, Differ, FileOp, Source, State};
 
 use super::context::{Context, EPOCH_NANOS, LocalContext};
 use super::folders;
+use crate::diag::Span;
 use crate::manifest::ProjectPath;
 use crate::plan::{CodePlan, FileFrom, FilePlan, Plan};
 use crate::python::artifact::{Checkout, Folder};
 use crate::python::requirements::CHECKOUTS;
+
+/// A layer of code and files; none when the service has neither. Copied once, as the venv's layer is: a folder takes the
+/// clock's time when something is put into it.
+pub(super) fn layer(plan: &Plan, cx: &Context) -> Option<State> {
+    let made = add(plan, cx, State::scratch())?;
+    let copy = Copy::from(&made, "/", "/").dir_contents().timestamp(EPOCH_NANOS);
+    let op = FileOp::on(State::scratch()).copy(copy);
+    Some(cx.file_op(op, format!("[{}] code layer", plan.service), code_at(plan)))
+}
 
 /// Adds code and files to a tree; nothing when the service has neither.
 pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
@@ -50,8 +60,12 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
         let copy = Copy::from(&state, from, &file.to).follow_symlink();
         op = folder_of(op, &file.to).copy(copy.chown(0, 0).mode(file.mode.0));
     }
-    let at = plan.code.first().map_or(plan.at, |code| code.at);
-    Some(cx.file_op(op, format!("[{}] code", plan.service), at))
+    Some(cx.file_op(op, format!("[{}] code", plan.service), code_at(plan)))
+}
+
+/// Where the code is listed.
+fn code_at(plan: &Plan) -> Span {
+    plan.code.first().map_or(plan.at, |code| code.at)
 }
 
 /// Makes the folder that a path is in. A copy would give a folder that it has to make the permissions of the file.

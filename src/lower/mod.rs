@@ -45,8 +45,7 @@ pub fn image(plan: &Plan, found: &[Found], cx: &Context) -> State {
     if cx.merge {
         let layers = wheels::layers(plan, found, cx);
         let parts = std::iter::once(base).chain(layers).chain([venv::layer(plan, cx)]);
-        let code = code::add(plan, cx, State::scratch());
-        return Merge::new(parts.chain(code))
+        return Merge::new(parts.chain(code::layer(plan, cx)))
             .name(format!("[{}] image", plan.service))
             .build();
     }

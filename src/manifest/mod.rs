@@ -34,7 +34,13 @@ pub const DEFAULT_FILE: &str = "wheelwright.yaml";
 /// Reads a manifest's text: the manifest and its warnings, or everything that is wrong with it.
 pub fn parse(file: &SourceFile) -> Result<(Manifest, Diagnostics), Diagnostics> {
     let mut diagnostics = Diagnostics::default();
-    let root = yaml::parse(file, &mut diagnostics).map_err(Diagnostics::from)?;
+    let root = match yaml::parse(file, &mut diagnostics) {
+        Ok(root) => root,
+        Err(broken) => {
+            diagnostics.push(broken);
+            return Err(diagnostics);
+        }
+    };
     let manifest = decode::manifest(file, &root, &mut diagnostics).map(|mut manifest| {
         inherit::apply(file, &mut manifest, &mut diagnostics);
         validate::check(file, &manifest, &mut diagnostics);
