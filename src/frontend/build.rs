@@ -444,13 +444,12 @@ impl Build<'_> {
 
     /// Listed paths that are not there are told before anything is copied, all of them.
     async fn code_is_there(&self) -> Result<(), Failure> {
-        let listed = listed::paths(&self.target.service);
-        let paths = self.code_paths();
-        if paths.is_empty() {
+        let listed = listed::of(&self.target.service);
+        if listed.is_empty() {
             return Ok(());
         }
-        let absent = self.loaded.absent(&self.code(&paths), &paths).await?;
-        let mistakes = listed::mistakes(&self.loaded.file, &listed, &absent);
+        let source = self.code(&self.code_paths());
+        let mistakes = self.loaded.mistakes_in(&source, &listed).await?;
         if mistakes.is_empty() {
             Ok(())
         } else {

@@ -3,11 +3,12 @@
 use buildkit_llb::{Copy, FileOp, Source, SourceMap, State};
 
 use super::failure::{language, range};
+use super::listed::{self, Listed};
 use super::project::{Files, Project};
 use super::reader::{self, ByDisk, ByEngine, Inputs, Origin, Reader};
 use super::{Failure, Options, Request, census};
 use crate::bridge::{Bridge, Warning};
-use crate::diag::{Diagnostic, SourceFile};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile};
 use crate::lower::{self, LocalContext};
 use crate::manifest::{self, Manifest, ProjectPath, Service};
 use crate::python::text::decode;
@@ -211,14 +212,18 @@ impl Loaded<'_> {
         texts.collect()
     }
 
-    /// Those of some paths that the repository does not have, or that .dockerignore leaves out. `source` is the
-    /// repository narrowed to them.
-    pub(super) async fn absent(
+    /// What a service lists of the repository and is not there as it should be. `source` is the repository narrowed to it.
+    pub(super) async fn mistakes_in(
         &self,
         source: &State,
-        paths: &[ProjectPath],
-    ) -> Result<Vec<ProjectPath>, Failure> {
-        self.reader.absent(&self.context, source, paths).await
+        listed: &[Listed],
+    ) -> Result<Diagnostics, Failure> {
+        let paths = listed
+            .iter()
+            .map(|listed| listed.path.clone())
+            .collect::<Vec<_>>();
+        let found = self.reader.shapes(&self.context, source, &paths).await?;
+        Ok(listed::mistakes(&self.file, listed, &found))
     }
 }
 

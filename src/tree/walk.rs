@@ -40,6 +40,11 @@ impl Entry {
     pub fn has_content(&self) -> bool {
         filemode::kind(self.mode) == filemode::Kind::Regular
     }
+
+    /// True for a directory.
+    pub fn is_folder(&self) -> bool {
+        filemode::kind(self.mode) == filemode::Kind::Dir
+    }
 }
 
 /// Which entries of a directory are wanted.

@@ -7,6 +7,7 @@ mod built;
 mod bytecode;
 mod caches;
 mod client;
+mod code;
 mod connections;
 mod doors;
 mod engine;

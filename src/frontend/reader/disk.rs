@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use buildkit_llb::State;
 
-use super::Reader;
+use super::{Reader, Shape};
 use crate::diag::Diagnostic;
 use crate::frontend::Failure;
 use crate::lower::{LocalContext, escape};
@@ -52,19 +52,24 @@ impl Reader for ByDisk {
         paths.iter().map(one).collect()
     }
 
-    async fn absent(
+    async fn shapes(
         &self,
         context: &LocalContext,
         _: &State,
         paths: &[ProjectPath],
-    ) -> Result<Vec<ProjectPath>, Failure> {
-        let mut absent = Vec::new();
-        for path in paths {
-            if path.as_str() != "." && look(&self.context, context, path)?.is_none() {
-                absent.push(path.clone());
+    ) -> Result<Vec<Option<Shape>>, Failure> {
+        let shape = |entry: Entry| {
+            if entry.is_folder() {
+                Shape::Folder
+            } else {
+                Shape::File
             }
-        }
-        Ok(absent)
+        };
+        let one = |path: &ProjectPath| match path.as_str() {
+            "." => Ok(Some(Shape::Folder)),
+            _ => Ok(look(&self.context, context, path)?.map(shape)),
+        };
+        paths.iter().map(one).collect()
     }
 }
 
@@ -174,16 +179,17 @@ mod tests {
     async fn a_folder_with_an_exception_in_it_is_there() {
         let (_folder, disk) = project();
         let asked = paths(&[".", "a", "out", "a/c", "out/x.txt", "a/link.txt", "b"]);
-        let absent = disk.absent(&context(), &State::scratch(), &asked).await.unwrap();
-        assert_eq!(absent, paths(&["a/c", "out/x.txt", "b"]));
+        let found = disk.shapes(&context(), &State::scratch(), &asked).await.unwrap();
+        let (folder, file) = (Some(Shape::Folder), Some(Shape::File));
+        assert_eq!(found, [folder, folder, folder, None, None, file, None]);
     }
 
     #[tokio::test]
     async fn links_are_followed_inside_of_what_is_sent() {
         let (_folder, disk) = project();
         let asked = paths(&["folder/b.txt", "folder", "left_out/d.txt", "above"]);
-        let absent = disk.absent(&context(), &State::scratch(), &asked).await.unwrap();
-        assert_eq!(absent, paths(&["left_out/d.txt", "above"]));
+        let found = disk.shapes(&context(), &State::scratch(), &asked).await.unwrap();
+        assert_eq!(found, [Some(Shape::File), Some(Shape::Folder), None, None]);
     }
 
     #[tokio::test]

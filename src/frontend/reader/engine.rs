@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use buildkit_llb::{Differ, Source, State};
 use futures_util::future::try_join_all;
 
-use super::Reader;
-use crate::bridge::{Bridge, Ref};
+use super::{Reader, Shape};
+use crate::bridge::{Bridge, Ref, Stat};
 use crate::frontend::{Failure, Options};
 use crate::lower::{self, LocalContext};
 use crate::manifest::ProjectPath;
@@ -78,15 +78,15 @@ impl Reader for ByEngine<'_> {
         try_join_all(names.into_iter().map(|name| self.file(&tree, name))).await
     }
 
-    async fn absent(
+    async fn shapes(
         &self,
         _: &LocalContext,
         source: &State,
         paths: &[ProjectPath],
-    ) -> Result<Vec<ProjectPath>, Failure> {
+    ) -> Result<Vec<Option<Shape>>, Failure> {
         let tree = self.solve(source).await?;
         let found = try_join_all(paths.iter().map(|path| self.bridge.stat(&tree, path.as_str()))).await?;
-        let absent = paths.iter().zip(found).filter(|(_, found)| found.is_none());
-        Ok(absent.map(|(path, _)| path.clone()).collect())
+        let shape = |stat: Stat| if stat.folder { Shape::Folder } else { Shape::File };
+        Ok(found.into_iter().map(|found| found.map(shape)).collect())
     }
 }

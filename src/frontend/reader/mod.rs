@@ -34,6 +34,13 @@ pub enum Origin {
     },
 }
 
+/// What is at a path, links followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Folder,
+    File,
+}
+
 /// Reads files. None stands for one that is not there.
 #[async_trait]
 pub(super) trait Reader: Debug + Send + Sync {
@@ -54,13 +61,13 @@ pub(super) trait Reader: Debug + Send + Sync {
         paths: &[ProjectPath],
     ) -> Result<Vec<Option<Vec<u8>>>, Failure>;
 
-    /// Those of some paths that are not there. `source` is the repository narrowed to them.
-    async fn absent(
+    /// What some paths are, in the order asked. `source` is the repository narrowed to them.
+    async fn shapes(
         &self,
         context: &LocalContext,
         source: &State,
         paths: &[ProjectPath],
-    ) -> Result<Vec<ProjectPath>, Failure>;
+    ) -> Result<Vec<Option<Shape>>, Failure>;
 }
 
 /// The folder of the manifest as a local source. Warnings are shown with it, whether or not it is transferred.
