@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::client::connect::TlsFiles;
-use crate::client::{Address, Engine, Wanted, discover};
+use crate::client::{Address, Engine, Wanted, discover, running};
 
 /// Which engine to use.
 #[derive(Debug, Clone, Default, Args)]
@@ -40,13 +40,26 @@ pub struct EngineArgs {
 impl EngineArgs {
     /// Finds the engine. A builder named on the command line wins over an address from the environment.
     pub(super) async fn connect(&self) -> Result<Engine, Failure> {
+        discover(&self.wanted()?).await.map_err(Failure::NoEngine)
+    }
+
+    /// Finds an engine that runs, if there is one. One that was named has to answer.
+    pub(super) async fn connect_if_any(&self) -> Result<Option<Engine>, Failure> {
+        let wanted = self.wanted()?;
+        if wanted.address.is_some() || wanted.builder.is_some() {
+            return discover(&wanted).await.map(Some).map_err(Failure::NoEngine);
+        }
+        Ok(running(&wanted.tls).await)
+    }
+
+    fn wanted(&self) -> Result<Wanted, Failure> {
         let builder_named = self.builder.is_some() && std::env::var_os("BUILDX_BUILDER").is_none();
         let address = self
             .addr
             .as_deref()
             .filter(|address| !address.is_empty() && !builder_named);
         let address = address.map(str::parse::<Address>).transpose();
-        let wanted = Wanted {
+        Ok(Wanted {
             address: address.map_err(|error| Failure::Usage(error.to_string()))?,
             builder: self.builder.clone().filter(|name| !name.is_empty()),
             tls: TlsFiles {
@@ -55,8 +68,7 @@ impl EngineArgs {
                 key: self.tlskey.clone(),
                 server_name: self.tlsservername.clone(),
             },
-        };
-        discover(&wanted).await.map_err(Failure::NoEngine)
+        })
     }
 }
 

@@ -8,6 +8,7 @@ pub mod check;
 pub mod completions;
 pub mod engine;
 mod failure;
+mod fill;
 mod interrupt;
 pub mod lock;
 mod network;

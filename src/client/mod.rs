@@ -25,7 +25,7 @@ pub mod spec;
 pub mod status;
 
 pub use self::address::Address;
-pub use self::connect::{Engine, EngineInfo, Wanted, discover};
+pub use self::connect::{Engine, EngineInfo, Wanted, discover, running};
 pub use self::error::{Error, Failure, FailureKind, Place, Snippet};
 pub use self::layers::SessionLayers;
 pub use self::session::{Listed, Source};

@@ -1,10 +1,10 @@
-//! What the engine says of a base image: digest, config, Python, users.
+//! What a base holds: digest, config, Python, users, folders; as the engine says it.
 
 use std::collections::BTreeMap;
 
 use buildkit_llb::{Platform, State};
 use futures_util::future::try_join_all;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use crate::bridge::{Bridge, BridgeError, CacheImport, ImageQuery, ResolvedImage, Stat};
@@ -52,22 +52,46 @@ pub(super) struct Wanted {
     pub(super) folders: Vec<String>,
 }
 
-/// What a base's root file system holds.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Looked {
+/// What is known of a base: all that a build has to ask it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Facts {
+    /// Its Python.
+    pub(super) python: Python,
+    /// Its users, where they were asked for.
     pub(super) accounts: Accounts,
+    /// The folders that were asked for and that it has.
     pub(super) folders: Folders,
 }
 
+/// Asks the engine.
+pub(super) async fn ask(
+    bridge: &dyn Bridge,
+    cx: &Context,
+    root: &State,
+    (python, at): (&str, Span),
+    wanted: &Wanted,
+    caches: &[CacheImport],
+) -> Result<Facts, Failure> {
+    let (python, (accounts, folders)) = futures_util::try_join!(
+        self::python(bridge, cx, root.clone(), python, at, caches),
+        look(bridge, root, wanted, caches),
+    )?;
+    Ok(Facts {
+        python,
+        accounts,
+        folders,
+    })
+}
+
 /// Looks at a base's root file system.
-pub(super) async fn look(
+async fn look(
     bridge: &dyn Bridge,
     root: &State,
     wanted: &Wanted,
     caches: &[CacheImport],
-) -> Result<Looked, Failure> {
+) -> Result<(Accounts, Folders), Failure> {
     if !wanted.accounts && wanted.folders.is_empty() {
-        return Ok(Looked::default());
+        return Ok((Accounts::default(), Folders::new()));
     }
     let result = bridge.solve(lower::marshal(root).into_pb(), caches).await?;
     let read = async |path: &str| {
@@ -94,16 +118,16 @@ pub(super) async fn look(
         let (mode, uid, gid) = (stat.mode, stat.uid, stat.gid);
         Some((path, Folder { mode, uid, gid }))
     };
-    Ok(Looked {
-        accounts: Accounts { passwd, group },
-        folders: found.into_iter().filter_map(folder).collect(),
-    })
+    Ok((
+        Accounts { passwd, group },
+        found.into_iter().filter_map(folder).collect(),
+    ))
 }
 
-/// The answer of the probe.
-#[derive(Debug, Default, Deserialize)]
+/// A Python as it speaks of itself; nothing where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct Found {
+pub(super) struct Python {
     version: String,
     implementation: String,
     executable: String,
@@ -112,19 +136,19 @@ struct Found {
 }
 
 /// Asks the image for its Python, and when it has none, the image with its packages.
-pub(super) async fn interpreter(
+pub(super) async fn python(
     bridge: &dyn Bridge,
     cx: &Context,
     rootfs: State,
     wanted: &str,
     at: Span,
     caches: &[CacheImport],
-) -> Result<Interpreter, Failure> {
+) -> Result<Python, Failure> {
     let ask = |root: Option<State>| async {
         let probe = lower::probe(cx, root, wanted, at);
         let result = bridge.solve(lower::marshal(&probe).into_pb(), caches).await?;
         let bytes = bridge.read_file(&result, lower::PROBE_FILE).await?;
-        serde_json::from_slice::<Found>(&bytes).map_err(|error| {
+        serde_json::from_slice::<Python>(&bytes).map_err(|error| {
             Failure::Internal(format!(
                 "the Python of `{}` gave no readable answer: {error}",
                 cx.image
@@ -135,10 +159,11 @@ pub(super) async fn interpreter(
     if found.version.is_empty() {
         found = ask(Some(rootfs)).await?;
     }
-    read_interpreter(found, cx, at)
+    Ok(found)
 }
 
-fn read_interpreter(found: Found, cx: &Context, at: Span) -> Result<Interpreter, Failure> {
+/// The interpreter that packages are chosen for; `at` is where the base is named.
+pub(super) fn interpreter(found: Python, cx: &Context, at: Span) -> Result<Interpreter, Failure> {
     let wrong =
         |message: String, help: &str| Failure::from(Diagnostic::error(message).at(&cx.file, at).help(help));
     if found.version.is_empty() {

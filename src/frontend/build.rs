@@ -9,14 +9,15 @@ use futures_util::future::try_join_all;
 use super::listed;
 use super::load::{self, Loaded};
 use super::outcome::{Built, outcome, rfc3339};
-use super::store::{LayoutStore, RegistryStore};
+use super::providers::records;
+use super::store::Chosen;
 use super::target::{Target, platforms, target};
 use super::{
-    Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock, store,
+    Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock,
 };
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
 use crate::diag::{Diagnostic, Span};
-use crate::layers::{Census, Found, GraphProvider, Provider, Records, WheelsFrom, find};
+use crate::layers::Census;
 use crate::lower::{self, Compiler, Context, Folders};
 use crate::manifest::{ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
@@ -111,8 +112,8 @@ impl Build<'_> {
         let root = lower::stand_rootfs(&stand, &self.target.name, &cx.on_build_platform());
         let caches = &self.options.cache_imports;
         let python = self.python();
-        let interpreter =
-            base::interpreter(self.bridge, &cx, rootfs, &python, stand.image_at, caches).await?;
+        let python = base::python(self.bridge, &cx, rootfs, &python, stand.image_at, caches).await?;
+        let interpreter = base::interpreter(python, &cx, stand.image_at)?;
         Ok(Ground {
             cx,
             interpreter,
@@ -133,7 +134,7 @@ impl Build<'_> {
     }
 
     /// The Python that the manifest names; empty when it names none.
-    fn python(&self) -> String {
+    pub(super) fn python(&self) -> String {
         let python = self.loaded.manifest.python.as_ref();
         python.map_or_else(String::new, |python| python.value.to_string())
     }
@@ -181,7 +182,7 @@ impl Build<'_> {
         } else {
             lower::config(&plan, &image.config, platform, labels, created.as_deref())
         };
-        if !plan.smoke.is_empty() {
+        if !plan.smoke.is_empty() && !self.only_gathers() {
             let smoke = lower::marshal(&lower::smoke(&plan, tree, &config, &cx));
             self.bridge.evaluate(&self.solve(smoke).await?).await?;
         }
@@ -222,7 +223,7 @@ impl Build<'_> {
     }
 
     /// A plan's base part, before anything is known of it.
-    fn stand(&self) -> plan::BasePlan {
+    pub(super) fn stand(&self) -> plan::BasePlan {
         plan::stand(&self.loaded.manifest, &self.target.service)
     }
 
@@ -233,16 +234,14 @@ impl Build<'_> {
 
     async fn service(&self, cx: &Context, (project, files): (&Project, &Files)) -> Result<Service, Failure> {
         let caches = &self.options.cache_imports;
-        let rootfs = lower::stand_rootfs(&self.stand(), &self.target.name, cx);
         let asked = lower::stand_rootfs(&self.stand(), &self.target.name, &cx.on_build_platform());
         let at = self.stand().image_at;
-        let wanted = self.python();
-        let asked_of_base = self.wanted(cx);
-        let (interpreter, looked, compiler) = futures_util::try_join!(
-            base::interpreter(self.bridge, cx, rootfs.clone(), &wanted, at, caches),
-            base::look(self.bridge, &rootfs, &asked_of_base, caches),
-            self.compiler(cx, self.minor(), &asked),
-        )?;
+        let chosen = Chosen::new(&self.loaded.manifest, self.options)?;
+        let records = records(project)?;
+        let stores = self.stores(cx, chosen.as_ref(), &records);
+        let ((facts, known), compiler) =
+            futures_util::try_join!(self.facts(cx, &stores), self.compiler(cx, self.minor(), &asked),)?;
+        let interpreter = base::interpreter(facts.python, cx, at)?;
         let compiler = match compiler {
             Some(_) if interpreter.minor != self.minor() => {
                 self.compiler(cx, interpreter.minor, &asked).await?
@@ -267,7 +266,7 @@ impl Build<'_> {
         if let (None, Some(made)) = (&project.lock, &project.made) {
             self.note(made.unlocked(&self.target.name, &packages)).await?;
         }
-        let plan = self.plan(cx, &interpreter, &looked.accounts, (project, files), packages)?;
+        let plan = self.plan(cx, &interpreter, &facts.accounts, (project, files), packages)?;
         emulate::service(self.engine, &cx.platform, &self.loaded.file, &plan)?;
         for warning in plan::warnings(
             &self.loaded.file,
@@ -277,9 +276,13 @@ impl Build<'_> {
         ) {
             self.say(warning).await?;
         }
-        let found = self.layers(cx, &plan, project).await?;
+        let found = self.layers(cx, &plan, &stores).await?;
+        self.gather(cx, (&plan, &found), (chosen.as_ref(), project), known);
+        if self.only_gathers() {
+            return Ok((plan, State::scratch()));
+        }
         let cx = Context {
-            folders: looked.folders,
+            folders: facts.folders,
             ..cx.clone()
         };
         let tree = lower::image(&plan, &found, &cx);
@@ -291,67 +294,8 @@ impl Build<'_> {
         })
     }
 
-    /// Where the plan's wheel layers come from. An engine that cannot merge has one step that unpacks all of them,
-    /// so nobody is asked.
-    async fn layers(&self, cx: &Context, plan: &Plan, project: &Project) -> Result<Vec<Found>, Failure> {
-        if plan.layers.is_empty() {
-            return Ok(Vec::new());
-        }
-        let store = store::Chosen::new(&self.loaded.manifest, self.options)?;
-        if !cx.merge {
-            if store.is_some() {
-                self.note("this engine cannot merge layers: the wheel store is not used".to_owned())
-                    .await?;
-            }
-            return Ok(vec![Found::Unpack; plan.layers.len()]);
-        }
-        let records = match &project.lock {
-            Some((_, lock)) => Records::parse(lock.text())
-                .map_err(|message| Diagnostic::error(message).at(lock, Span::default()))?,
-            None => Records::default(),
-        };
-        let registry = store.as_ref().map(|store| RegistryStore {
-            bridge: self.bridge,
-            store,
-            records: &records,
-            platform: &cx.platform,
-        });
-        let layout = self.options.wheels_layout.as_ref().map(|layout| LayoutStore {
-            bridge: self.bridge,
-            layout,
-            session: &cx.context.session,
-            platform: &cx.platform,
-        });
-        // A folder that the user hands over is asked whatever the order is.
-        let mut providers: Vec<&dyn Provider> = Vec::new();
-        providers.extend(layout.as_ref().map(|store| store as &dyn Provider));
-        for from in &self.request.layers.order {
-            match from {
-                WheelsFrom::Store => providers.extend(registry.as_ref().map(|store| store as &dyn Provider)),
-                WheelsFrom::Session => providers.extend(self.session().await?),
-                WheelsFrom::Graph => providers.push(&GraphProvider),
-            }
-        }
-        let founds = find(&providers, &plan.wanted()).await?;
-        for note in founds.notes {
-            self.note(note).await?;
-        }
-        Ok(founds.found)
-    }
-
-    /// Who makes layers in the caller's process, where the engine takes them.
-    async fn session(&self) -> Result<Option<&dyn Provider>, Failure> {
-        let session = self.request.layers.session.as_deref();
-        if session.is_some() && !self.engine.has("source.ocilayout") {
-            self.note("this engine takes no layers from the session: they are made in the build".to_owned())
-                .await?;
-            return Ok(None);
-        }
-        Ok(session.map(|session| session as &dyn Provider))
-    }
-
     /// Says something once, however many platforms it is true of.
-    async fn note(&self, text: String) -> Result<(), Failure> {
+    pub(super) async fn note(&self, text: String) -> Result<(), Failure> {
         self.say(Diagnostic::warning(text)).await
     }
 
@@ -385,7 +329,7 @@ impl Build<'_> {
     }
 
     /// Users are looked up only where one is named, folders only where layers are merged over them.
-    fn wanted(&self, cx: &Context) -> base::Wanted {
+    pub(super) fn wanted(&self, cx: &Context) -> base::Wanted {
         let service = &self.target.service;
         let user = service.user.as_ref().map(|user| &user.value);
         let folders = || {

@@ -10,7 +10,9 @@ pub(crate) mod census;
 mod compiler;
 mod conflict;
 mod emulate;
+mod facts;
 mod failure;
+mod gather;
 pub(crate) mod listed;
 mod load;
 mod lock;
@@ -21,6 +23,7 @@ mod options;
 mod outcome;
 pub mod process;
 mod project;
+mod providers;
 mod reader;
 mod requests;
 mod store;
@@ -29,6 +32,7 @@ mod together;
 mod workspace;
 
 pub use failure::Failure;
+pub use gather::Gather;
 #[cfg(feature = "command")]
 pub(crate) use load::no_manifest;
 #[cfg(feature = "command")]
@@ -70,6 +74,8 @@ pub struct Layers {
     pub order: Vec<WheelsFrom>,
     /// Who makes layers in the caller's process; the frontend image has nobody.
     pub session: Option<Arc<dyn Provider>>,
+    /// Who is told what the build needs.
+    pub gather: Option<Gather>,
 }
 
 impl Default for Layers {
@@ -77,6 +83,7 @@ impl Default for Layers {
         Self {
             order: WheelsFrom::ALL.to_vec(),
             session: None,
+            gather: None,
         }
     }
 }
@@ -86,6 +93,7 @@ impl std::fmt::Debug for Layers {
         f.debug_struct("Layers")
             .field("order", &self.order)
             .field("session", &self.session.is_some())
+            .field("gather", &self.gather)
             .finish()
     }
 }

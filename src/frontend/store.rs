@@ -8,18 +8,18 @@
 //! image whose labels name the layers, is the only thing that is looked up.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use buildkit_llb::{Platform, ResolveMode};
 use futures_util::future::join_all;
-use serde::Deserialize;
 
 use super::options::WheelsLayout;
 use super::{Failure, Options};
-use crate::bridge::{Bridge, BridgeError, ImageQuery, Place};
+use crate::bridge::{Bridge, BridgeError, ImageQuery, Place, ResolvedImage};
 use crate::diag::Diagnostic;
-use crate::layers::oci::{self, FACTS, KEY};
+use crate::layers::oci::{self, FACTS, ImageConfig};
 use crate::layers::{
     Answer, Format, Found, LayerError, LayerKey, Mismatch, Provider, Recorded, Records, Wanted,
 };
@@ -43,6 +43,19 @@ pub(super) struct RegistryStore<'a> {
     /// What the lock says of layers.
     pub(super) records: &'a Records,
     pub(super) platform: &'a Platform,
+    /// Why it is not asked any more.
+    pub(super) silent: OnceLock<String>,
+}
+
+/// The stores that a build asks.
+#[derive(Debug, Default)]
+pub(super) struct Stores<'a> {
+    /// Whether there is one, be it asked or not.
+    pub(super) named: bool,
+    /// A folder of the client.
+    pub(super) layout: Option<LayoutStore<'a>>,
+    /// The registry's.
+    pub(super) registry: Option<RegistryStore<'a>>,
 }
 
 /// The store that a build uses.
@@ -65,6 +78,16 @@ impl Chosen {
             None => named.map(|store| store.repository().value.clone()),
         };
         Ok(repository.map(|repository| Self { repository, format }))
+    }
+
+    /// Its repository.
+    pub(super) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// How its layers are packed.
+    pub(super) fn format(&self) -> Format {
+        self.format
     }
 }
 
@@ -111,9 +134,24 @@ impl Provider for RegistryStore<'_> {
 }
 
 impl RegistryStore<'_> {
+    /// Looks an image of the store up; none when it is not there, else why nobody can say.
+    pub(super) async fn ask(&self, query: &ImageQuery) -> Result<Option<ResolvedImage>, String> {
+        if let Some(reason) = self.silent.get() {
+            return Err(reason.clone());
+        }
+        match tokio::time::timeout(PATIENCE, self.bridge.resolve_image(query)).await {
+            Err(_) => {
+                let reason = format!("no answer within {} s", PATIENCE.as_secs());
+                Err(self.silent.get_or_init(|| reason).clone())
+            }
+            Ok(Err(error)) if error.is_not_found() => Ok(None),
+            Ok(Err(error)) => Err(reason(&error)),
+            Ok(Ok(image)) => Ok(Some(image)),
+        }
+    }
+
     async fn look(&self, wanted: &Wanted<'_>) -> Result<Looked, Mismatch> {
-        // What is built or compiled is not stored yet.
-        if !wanted.is_of_wheels() {
+        if !wanted.is_keyed() {
             return Ok(Looked::Absent);
         }
         let key = &wanted.layer.key;
@@ -129,16 +167,10 @@ impl RegistryStore<'_> {
             place: Place::Registry,
             log_name: Some(format!("[internal] wheel store: {}", wanted.title())),
         };
-        let image = match tokio::time::timeout(PATIENCE, self.bridge.resolve_image(&query)).await {
-            Err(_) => {
-                return Ok(Looked::Failed(format!(
-                    "no answer within {} s",
-                    PATIENCE.as_secs()
-                )));
-            }
-            Ok(Err(error)) if error.is_not_found() => return Ok(Looked::Absent),
-            Ok(Err(error)) => return Ok(Looked::Failed(reason(&error))),
-            Ok(Ok(image)) => image,
+        let image = match self.ask(&query).await {
+            Ok(Some(image)) => image,
+            Ok(None) => return Ok(Looked::Absent),
+            Err(reason) => return Ok(Looked::Failed(reason)),
         };
         let mismatch = |reason| Mismatch {
             provider: self.name(),
@@ -162,46 +194,15 @@ fn reason(error: &BridgeError) -> String {
     error.status.message.lines().next().unwrap_or_default().to_owned()
 }
 
-/// What is read of a layer image's config.
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default)]
-    config: Settings,
-    rootfs: Rootfs,
-}
-
-#[derive(Default, Deserialize)]
-struct Settings {
-    #[serde(default, rename = "Labels")]
-    labels: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-struct Rootfs {
-    diff_ids: Vec<String>,
-}
-
 /// Whether a config is that of the layer: one layer, the key, and what the lock says of it. What it says of its wheels.
 fn check(config: &[u8], key: &LayerKey, record: Option<&Recorded>) -> Result<Option<String>, String> {
-    let config: Config =
-        serde_json::from_slice(config).map_err(|error| format!("its config cannot be read: {error}"))?;
-    let [diff_id] = config.rootfs.diff_ids.as_slice() else {
-        return Err(format!(
-            "expected one layer, found {}",
-            config.rootfs.diff_ids.len()
-        ));
-    };
-    let mut labels = config.config.labels.unwrap_or_default();
-    match labels.get(KEY) {
-        Some(found) if found == key.as_str() => {}
-        Some(found) => return Err(format!("expected key {key}, found {found}")),
-        None => return Err(format!("it is not a wheel layer: no label `{KEY}`")),
-    }
+    let mut config = ImageConfig::read(config)?;
+    let diff_id = config.of_layer(key)?;
     match record {
         Some(record) if record.diff_id != *diff_id => {
             Err(format!("the lock says {}, found {diff_id}", record.diff_id))
         }
-        _ => Ok(labels.remove(FACTS)),
+        _ => Ok(config.labels.remove(FACTS)),
     }
 }
 
@@ -221,36 +222,23 @@ impl Provider for LayoutStore<'_> {
     }
 
     async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, LayerError> {
-        let WheelsLayout { store, digest } = self.layout;
-        let query = ImageQuery {
-            reference: format!("{LAYOUT_NAME}@{digest}"),
-            platform: self.platform.clone(),
-            mode: ResolveMode::Default,
-            place: Place::Layout {
-                session: self.session.to_owned(),
-                store: store.clone(),
-            },
-            log_name: Some("[internal] local wheel store".to_owned()),
-        };
-        let failed = |reason| Answer {
-            found: vec![None; wanted.len()],
-            notes: vec![format!(
-                "the local wheel store cannot be read, layers are made instead: {reason}"
-            )],
-        };
-        let catalog = match self.bridge.resolve_image(&query).await {
-            Ok(image) => image,
-            Err(error) => return Ok(failed(reason(&error))),
-        };
-        let Some(labels) = labels(&catalog.config) else {
-            return Ok(failed("it is not a catalog of wheel layers".to_owned()));
+        let labels = match self.catalog().await {
+            Ok(labels) => labels,
+            Err(reason) => {
+                return Ok(Answer {
+                    found: vec![None; wanted.len()],
+                    notes: vec![format!(
+                        "the local wheel store cannot be read, layers are made instead: {reason}"
+                    )],
+                });
+            }
         };
         let found = wanted.iter().map(|layer| {
             let label = |format: &Format| labels.get(&oci::catalog_label(*format, &layer.layer.key));
             let digest = Format::ALL.iter().find_map(label)?;
             Some(Found::Layout {
-                reference: format!("{LAYOUT_NAME}@{digest}"),
-                store: store.clone(),
+                reference: Self::reference(digest),
+                store: self.layout.store.clone(),
                 facts: None,
             })
         });
@@ -261,8 +249,36 @@ impl Provider for LayoutStore<'_> {
     }
 }
 
-fn labels(config: &[u8]) -> Option<BTreeMap<String, String>> {
-    serde_json::from_slice::<Config>(config).ok()?.config.labels
+impl LayoutStore<'_> {
+    /// What is in the folder, by label.
+    pub(super) async fn catalog(&self) -> Result<BTreeMap<String, String>, String> {
+        let query = ImageQuery {
+            reference: Self::reference(&self.layout.digest),
+            platform: self.platform.clone(),
+            mode: ResolveMode::Default,
+            place: self.place(),
+            log_name: Some("[internal] local wheel store".to_owned()),
+        };
+        let catalog = self.bridge.resolve_image(&query).await;
+        let labels = ImageConfig::read(&catalog.map_err(|error| reason(&error))?.config)?.labels;
+        if labels.is_empty() {
+            return Err("it is not a catalog of wheel layers".to_owned());
+        }
+        Ok(labels)
+    }
+
+    /// An image of the folder.
+    pub(super) fn reference(digest: &str) -> String {
+        format!("{LAYOUT_NAME}@{digest}")
+    }
+
+    /// Where the engine looks for it.
+    pub(super) fn place(&self) -> Place {
+        Place::Layout {
+            session: self.session.to_owned(),
+            store: self.layout.store.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -270,24 +286,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_config_of_something_else_is_named() {
+    fn what_the_lock_says_counts() {
         let key = LayerKey::new(["a"], "/opt/venv", "3.11");
-        let config = |key: &str, diff_ids: &str| {
-            format!(r#"{{"config":{{"Labels":{{"{KEY}":"{key}"}}}},"rootfs":{{"diff_ids":[{diff_ids}]}}}}"#)
-        };
-        let said =
-            |config: &str, record: Option<&Recorded>| check(config.as_bytes(), &key, record).unwrap_err();
-        check(config(key.as_str(), r#""sha256:1""#).as_bytes(), &key, None).unwrap();
-        assert_eq!(
-            said(&config(key.as_str(), r#""a","b""#), None),
-            "expected one layer, found 2"
-        );
-        assert_eq!(
-            said(&config("k", r#""a""#), None),
-            format!("expected key {key}, found k")
-        );
-        assert!(said(r#"{"rootfs":{"diff_ids":["a"]}}"#, None).starts_with("it is not a wheel layer"));
-        assert!(said("[]", None).starts_with("its config cannot be read"));
         let record = Recorded {
             key: key.clone(),
             format: Format::Gzip,
@@ -296,8 +296,13 @@ mod tests {
             diff_id: "sha256:2".to_owned(),
             size: 0,
         };
+        let config = format!(
+            r#"{{"config":{{"Labels":{{"{}":"{key}"}}}},"rootfs":{{"diff_ids":["sha256:1"]}}}}"#,
+            oci::KEY
+        );
+        check(config.as_bytes(), &key, None).unwrap();
         assert_eq!(
-            said(&config(key.as_str(), r#""sha256:1""#), Some(&record)),
+            check(config.as_bytes(), &key, Some(&record)).unwrap_err(),
             "the lock says sha256:2, found sha256:1"
         );
     }

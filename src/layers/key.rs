@@ -40,6 +40,11 @@ impl LayerKey {
         Self(hex(&hash.finalize()))
     }
 
+    /// A key from the digest of what it stands for.
+    pub(super) fn from_digest(digest: &[u8]) -> Self {
+        Self(hex(digest))
+    }
+
     /// The key in hex.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -5,6 +5,7 @@
 //! no digest beforehand: for them stands what they are built from and on (`plan::Building`).
 
 mod census;
+mod gathered;
 mod group;
 mod key;
 #[cfg(feature = "command")]
@@ -18,13 +19,14 @@ mod wheels_from;
 
 pub use crate::manifest::LayerFormat as Format;
 pub use census::Census;
+pub use gathered::{Gathered, KnownBase, Made, Need, Needs};
 pub use group::{Budget, MAX_LAYERS, group, group_bytecode};
 #[cfg(feature = "command")]
 pub(crate) use key::hex;
 pub use key::{BYTECODE, LAYOUT, LayerKey};
 pub use oci::LayerRecord;
 pub use provider::{Answer, Broken, Found, Founds, GraphProvider, LayerError, Mismatch, Provider, find};
-pub use record::{Recorded, Records, with_records, with_records_of};
+pub use record::{Recorded, RecordedBase, Records, with_records, with_records_of};
 pub use wanted::Wanted;
 pub use wheels_from::WheelsFrom;
 

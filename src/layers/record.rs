@@ -29,19 +29,42 @@ pub struct Recorded {
 
 /// All layers of a lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Records(Vec<Recorded>);
+pub struct Records {
+    layers: Vec<Recorded>,
+    bases: Vec<RecordedBase>,
+}
+
+/// What a lock says of what is known of a base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedBase {
+    /// Which base, and what was asked of it.
+    pub key: LayerKey,
+    /// Digest of the manifest of the image that says it.
+    pub manifest: String,
+}
 
 impl Records {
     /// The record of a layer.
     pub fn get(&self, key: &LayerKey, format: Format) -> Option<&Recorded> {
-        self.0
+        self.layers
             .iter()
             .find(|record| record.key == *key && record.format == format)
     }
 
+    /// The digest of the image that says what is known of a base.
+    pub fn base(&self, key: &LayerKey) -> Option<&str> {
+        let record = self.bases.iter().find(|record| record.key == *key)?;
+        Some(&record.manifest)
+    }
+
+    /// All that is said of bases.
+    pub fn bases(&self) -> &[RecordedBase] {
+        &self.bases
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.layers.is_empty() && self.bases.is_empty()
     }
 
     /// Reads the records of a lock's text; a lock without any has none. What is wrong is said in a line.
@@ -51,21 +74,27 @@ impl Records {
             return Ok(Self::default());
         }
         let lock: Lock = toml::from_str(lock).map_err(|error| error.message().to_owned())?;
-        let entries = lock.tool.wheelwright.layers.into_iter();
-        let records = entries.map(|(tag, entry)| {
+        let mut records = Self::default();
+        for (tag, entry) in lock.tool.wheelwright.layers {
+            let manifest = entry.manifest.parse::<Digest>()?.0;
+            if let Some(key) = oci::base_named(&tag) {
+                records.bases.push(RecordedBase { key, manifest });
+                continue;
+            }
             let (format, key) = tag.split_once('-').ok_or_else(|| {
                 format!("`{tag}` in {HEADER} does not name a layer; expected a format, `-` and a key")
             })?;
-            Ok(Recorded {
+            let missing = || format!("`{tag}` in {HEADER} needs `digest`, `diff-id` and `size`");
+            records.layers.push(Recorded {
                 key: key.parse()?,
                 format: format.parse()?,
-                manifest: entry.manifest.parse::<Digest>()?.0,
-                digest: entry.digest.parse::<Digest>()?.0,
-                diff_id: entry.diff_id.parse::<Digest>()?.0,
-                size: entry.size,
-            })
-        });
-        records.collect::<Result<Vec<_>, String>>().map(Self)
+                manifest,
+                digest: entry.digest.ok_or_else(missing)?.parse::<Digest>()?.0,
+                diff_id: entry.diff_id.ok_or_else(missing)?.parse::<Digest>()?.0,
+                size: entry.size.ok_or_else(missing)?,
+            });
+        }
+        Ok(records)
     }
 }
 
@@ -85,9 +114,9 @@ impl Recorded {
 
 /// A lock's text with these records in place of those it has. The table is the last of the file and a line a layer, so
 /// that a new version of a package changes one line.
-pub fn with_records(lock: &str, records: &[Recorded]) -> String {
+pub fn with_records(lock: &str, records: &[Recorded], bases: &[RecordedBase]) -> String {
     let mut text = without_records(lock);
-    if records.is_empty() {
+    if records.is_empty() && bases.is_empty() {
         return text;
     }
     let lines = records.iter().map(|record| {
@@ -103,7 +132,10 @@ pub fn with_records(lock: &str, records: &[Recorded]) -> String {
             "{tag} = {{ manifest = \"{manifest}\", digest = \"{digest}\", diff-id = \"{diff_id}\", size = {size} }}\n"
         )
     });
-    let mut lines = lines.collect::<Vec<_>>();
+    let of_bases = bases.iter().map(|RecordedBase { key, manifest }| {
+        format!("{} = {{ manifest = \"{manifest}\" }}\n", oci::base_tag(key))
+    });
+    let mut lines = of_bases.chain(lines).collect::<Vec<_>>();
     lines.sort();
     lines.dedup();
     if !text.is_empty() {
@@ -185,9 +217,9 @@ struct Table {
 #[serde(rename_all = "kebab-case")]
 struct Entry {
     manifest: String,
-    digest: String,
-    diff_id: String,
-    size: u64,
+    digest: Option<String>,
+    diff_id: Option<String>,
+    size: Option<u64>,
 }
 
 #[cfg(test)]
@@ -208,25 +240,33 @@ mod tests {
         }
     }
 
+    fn base() -> RecordedBase {
+        RecordedBase {
+            key: oci::base_key("sha256:1", "linux/amd64", ["python 3.11"]),
+            manifest: format!("sha256:{}", "4".repeat(64)),
+        }
+    }
+
     #[test]
     fn what_is_written_is_read() {
-        let lock = with_records(LOCK, &[record("b"), record("a")]);
+        let lock = with_records(LOCK, &[record("b"), record("a")], &[base()]);
         assert!(lock.starts_with(LOCK));
         let read = Records::parse(&lock).unwrap();
         assert_eq!(read.get(&record("a").key, Format::Gzip), Some(&record("a")));
         assert_eq!(read.get(&record("b").key, Format::Gzip), Some(&record("b")));
         assert_eq!(read.get(&record("a").key, Format::Zstd), None);
+        assert_eq!(read.base(&base().key), Some(base().manifest.as_str()));
         assert!(Records::parse(LOCK).unwrap().is_empty());
         assert!(Records::parse("{\"default\": {}}").unwrap().is_empty());
     }
 
     #[test]
     fn records_are_replaced_and_nothing_else_is() {
-        let once = with_records(LOCK, &[record("a")]);
-        assert_eq!(with_records(&once, &[record("a")]), once);
-        assert_eq!(with_records(&once, &[]), LOCK);
+        let once = with_records(LOCK, &[record("a")], &[]);
+        assert_eq!(with_records(&once, &[record("a")], &[]), once);
+        assert_eq!(with_records(&once, &[], &[]), LOCK);
         let between = format!("{once}\n[tool.other]\nx = 1\n");
-        let moved = with_records(&between, &[record("b")]);
+        let moved = with_records(&between, &[record("b")], &[]);
         assert!(
             moved.contains("[tool.other]\nx = 1\n") && moved.matches(HEADER).count() == 1,
             "{moved}"
@@ -237,8 +277,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_without_digests_is_an_error() {
+        let lock = with_records(LOCK, &[record("a")], &[]).replace("diff-id", "x");
+        let said = Records::parse(&lock).unwrap_err();
+        assert!(said.ends_with("needs `digest`, `diff-id` and `size`"), "{said}");
+    }
+
+    #[test]
     fn a_record_that_is_no_digest_is_an_error() {
-        let lock = with_records(LOCK, &[record("a")]).replace(&"1".repeat(64), "1");
+        let lock = with_records(LOCK, &[record("a")], &[]).replace(&"1".repeat(64), "1");
         assert_eq!(
             Records::parse(&lock).unwrap_err(),
             "`sha256:1` in [tool.wheelwright.layers] is not a sha256 digest"

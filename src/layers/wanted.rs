@@ -35,8 +35,9 @@ impl<'a> Wanted<'a> {
         self.layer.kind == Kind::Wheels && self.packages().all(downloads)
     }
 
-    /// Whether its key tells its content. Where it does not, only the graph can have it.
-    pub fn is_pinned(&self) -> bool {
+    /// Whether its key tells all that it is made of, so that whoever has a layer of this key has this layer. Folders of the
+    /// repository are known only to the engine.
+    pub fn is_keyed(&self) -> bool {
         self.packages().all(|pick| pick.artifact.is_pinned())
     }
 

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use buildkit_llb::FileOp;
+use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::pack::Pack;
 use crate::plan::{CodePlan, FilePlan, Plan};
 
 /// Owner and permissions of a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folder {
     /// Permissions, set-id and sticky bits included.
     pub mode: u32,

@@ -27,7 +27,7 @@ pub use folders::{Folder, Folders, folders_of};
 pub use probe::{PROBE_FILE, probe};
 pub use resolve::{Asked, REPORT_FILE, RESOLVED, ResolveInputs, lock_file, resolve};
 pub use smoke::smoke;
-pub use wheels::{facts, facts_file};
+pub use wheels::{bytecode_tree, facts, facts_file, wheel};
 
 use buildkit_llb::{Definition, MarshalOptions, Merge, State};
 

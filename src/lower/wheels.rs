@@ -48,6 +48,12 @@ fn step(wanted: &Wanted<'_>) -> String {
     format!("[{}] {}", wanted.layer.kind.name(), wanted.title())
 }
 
+/// The tree of a bytecode layer; none of other layers.
+pub fn bytecode_tree(plan: &Plan, wanted: &Wanted<'_>, cx: &Context) -> Option<State> {
+    let is_bytecode = wanted.layer.kind == Kind::Bytecode;
+    is_bytecode.then(|| bytecode::layer(plan, wanted.layer, cx, step(wanted)))
+}
+
 /// An exec on nothing: no network, no Python, only `unwheel` and the wheels, each mounted read-only so that the
 /// cache goes by their content. Nothing of the base or the service is in its key.
 fn unpack(plan: &Plan, wanted: &Wanted<'_>, cx: &Context) -> ExecHandle {
@@ -142,7 +148,7 @@ fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
 }
 
 /// A tree that holds one wheel.
-pub(super) fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
+pub fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
     match &plan.packages[index].artifact {
         Artifact::Wheel(file) => fetch(file, plan, cx),
         other => build(plan, index, &Unbuilt::of(other, plan, cx), cx),

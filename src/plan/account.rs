@@ -1,6 +1,6 @@
 //! Users of a base image, and the one a service runs as.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::manifest::User;
 
@@ -8,7 +8,7 @@ use crate::manifest::User;
 const FIRST_ID: u32 = 10001;
 
 /// The user and group files of a base image.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accounts {
     /// Text of /etc/passwd; empty when there is none.
     pub passwd: String,

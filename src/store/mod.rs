@@ -66,6 +66,25 @@ impl Store {
         })
     }
 
+    /// Whether it knows of a base; the digest of the image that says it.
+    pub async fn has_base(&self, key: &LayerKey) -> Result<Option<String>, Error> {
+        self.remote.has_manifest(&oci::base_tag(key)).await
+    }
+
+    /// Stores what is known of a base; the digest of the image that says it.
+    pub async fn push_base(&self, key: &LayerKey, facts: &str) -> Result<Pushed, Error> {
+        let [config, manifest] = oci::base_image(key, facts);
+        let size = config.bytes.len() as u64;
+        let bytes = Content::Bytes(Bytes::from(config.bytes));
+        let sent = self.remote.upload(&config.digest, size, &bytes).await?;
+        let tag = oci::base_tag(key);
+        self.remote.put_manifest(&tag, MANIFEST, &manifest.bytes).await?;
+        Ok(Pushed {
+            manifest: manifest.digest,
+            sent,
+        })
+    }
+
     /// The tags that name layers, and those that do not.
     pub async fn tags(&self) -> Result<(Vec<String>, Vec<String>), Error> {
         let tags = self.remote.tags().await?;

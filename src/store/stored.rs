@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layers::oci::{KEY, Wheel};
+use crate::layers::oci::{ImageConfig, KEY, Wheel};
 use crate::layers::{Format, LayerKey};
 use crate::registry::Manifest;
 
@@ -73,24 +73,6 @@ struct Descriptor {
     size: u64,
 }
 
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default)]
-    config: Settings,
-    rootfs: Rootfs,
-}
-
-#[derive(Default, Deserialize)]
-struct Settings {
-    #[serde(default, rename = "Labels")]
-    labels: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Rootfs {
-    diff_ids: Vec<String>,
-}
-
 /// The layer that a tag names, if it does.
 pub(super) fn named(tag: &str) -> Option<(Format, LayerKey)> {
     let (format, key) = tag.split_once('-')?;
@@ -148,15 +130,9 @@ impl Stored {
 
     /// Whether a config is this layer's; the digest of its tar.
     pub(super) fn check_config(&self, config: &[u8]) -> Result<String, Damage> {
-        let config: Config = serde_json::from_slice(config)
-            .map_err(|error| self.damage(format!("its config cannot be read: {error}")))?;
-        if config.config.labels.get(KEY).map(String::as_str) != Some(self.key.as_str()) {
-            return Err(self.damage("its config is that of another layer".to_owned()));
-        }
-        match config.rootfs.diff_ids.as_slice() {
-            [diff_id] => Ok(diff_id.clone()),
-            other => Err(self.damage(format!("its config has {} layers, expected one", other.len()))),
-        }
+        let config = ImageConfig::read(config).map_err(|reason| self.damage(reason))?;
+        let diff_id = config.of_layer(&self.key).map_err(|reason| self.damage(reason))?;
+        Ok(diff_id.to_owned())
     }
 }
 
@@ -164,7 +140,7 @@ impl Stored {
 mod tests {
     use super::*;
     use crate::layers::oci::{self, Contents};
-    use crate::layers::{LayerRecord, oci::MANIFEST};
+    use crate::layers::{Kind, LayerRecord, oci::MANIFEST};
 
     fn image() -> (String, Manifest, Vec<u8>) {
         let record = LayerRecord {
@@ -178,6 +154,7 @@ mod tests {
             facts: None,
         };
         let contents = Contents {
+            kind: Kind::Wheels,
             wheels: vec![Wheel {
                 name: "a".to_owned(),
                 version: "1".to_owned(),

@@ -39,7 +39,7 @@ pub use directory::Directory;
 pub use error::{Error, ErrorKind, Problem};
 pub use facts::Facts;
 pub use install::{InstalledWheel, Options, Report, install, wheels_in};
-pub use layer::{Layer, LayerFormat, write_layer};
+pub use layer::{Layer, LayerFormat, write_layer, write_tree};
 pub use layout::{Layout, PythonVersion};
 pub use names::{WheelName, normalize};
 pub use plan::Plan;

@@ -123,6 +123,20 @@ pub struct BuildArgs {
         help_heading = "Build"
     )]
     pub(in crate::cli) wheels_from: Vec<WheelsFrom>,
+    /// Store what the build had to make into the wheel store, so that the next one finds it there
+    ///
+    /// Layers of wheels, of packages that were built, and of bytecode, and what is known of the base. Needs the right to push
+    /// to the manifest's `wheel_store`.
+    #[arg(long, help_heading = "Build")]
+    pub(in crate::cli) fill_store: bool,
+    /// Registry of the wheel store that speaks plain HTTP, as those of this machine do without being named
+    #[arg(
+        long = "insecure-registry",
+        value_name = "HOST",
+        requires = "fill_store",
+        help_heading = "Build"
+    )]
+    pub(in crate::cli) insecure: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) cache: CachePlace,
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{BuildArgs, request};
 use crate::cli::{Failure, network};
 use crate::client::{Engine, Listed, SessionLayers, Update};
-use crate::frontend;
+use crate::frontend::{self, Gather};
 use crate::layers::local::Maker;
 use crate::layers::{Provider, WheelsFrom};
 use crate::manifest::Manifest;
@@ -17,12 +17,18 @@ use crate::report::{Printer, Progress};
 pub(super) struct Layers {
     order: Vec<WheelsFrom>,
     maker: Option<Maker>,
+    gather: Option<Gather>,
 }
 
 impl Layers {
     /// The places that are asked for, or those that suit the engine. One that is not on this machine may be far away,
     /// and nearer to the index.
-    pub(super) fn new(args: &BuildArgs, manifest: &Manifest, engine: &Engine) -> Self {
+    pub(super) fn new(
+        args: &BuildArgs,
+        manifest: &Manifest,
+        engine: &Engine,
+        gather: Option<Gather>,
+    ) -> Self {
         let mut order = args.wheels_from.clone();
         if order.is_empty() {
             order = WheelsFrom::ALL.to_vec();
@@ -41,7 +47,7 @@ impl Layers {
             })
             .ok()
         });
-        Self { order, maker }
+        Self { order, maker, gather }
     }
 
     /// For one build: layers are listed for its session alone.
@@ -50,6 +56,7 @@ impl Layers {
         OfOneBuild {
             order: self.order.clone(),
             made,
+            gather: self.gather.clone(),
         }
     }
 
@@ -62,7 +69,7 @@ impl Layers {
     }
 }
 
-fn maker(args: &BuildArgs, manifest: &Manifest) -> Result<Maker, String> {
+pub(in crate::cli) fn maker(args: &BuildArgs, manifest: &Manifest) -> Result<Maker, String> {
     let said = |failure: Failure| failure.text().unwrap_or_default();
     let cache = args.cache.open().map_err(said)?;
     let secrets = request::secrets(&args.secrets).map_err(said)?;
@@ -81,6 +88,7 @@ fn maker(args: &BuildArgs, manifest: &Manifest) -> Result<Maker, String> {
 pub(super) struct OfOneBuild {
     order: Vec<WheelsFrom>,
     made: Option<(Maker, Arc<Listed>)>,
+    gather: Option<Gather>,
 }
 
 impl OfOneBuild {
@@ -97,6 +105,7 @@ impl OfOneBuild {
         frontend::Layers {
             order: self.order,
             session,
+            gather: self.gather,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `wheelwright build`: services to images.
 
 mod args;
+mod fill;
 mod layers;
 mod metadata;
 mod outputs;
@@ -13,8 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::args::BuildArgs;
-use self::request::Shared;
-pub(in crate::cli) use self::request::secrets;
+pub(in crate::cli) use self::fill::{fill, needs};
+pub(in crate::cli) use self::request::Shared;
 use super::Failure;
 use super::interrupt::cancelled_by_signals;
 use crate::bridge::GrpcBridge;
@@ -42,7 +43,8 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
         Printer::new()
             .note("note: the result stays in the engine's cache; `--push`, `--load` or `-o` take it out");
     }
-    let layers = layers::Layers::new(args, &opened.manifest, &engine);
+    let gathered = fill::gathered(args, &opened.manifest)?;
+    let layers = layers::Layers::new(args, &opened.manifest, &engine, gathered.clone());
     let jobs = services.iter().map(|service| {
         let outputs = outputs.of(service, engine.info());
         let (mut request, options) = shared.request(args, service, outputs.clone());
@@ -68,12 +70,16 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
         &cancel,
     )
     .await;
+    let filled = match gathered {
+        Some(gather) => fill::after(args, &opened.manifest, &shared, (&engine, &gather), &ran, &cancel).await,
+        None => Ok(()),
+    };
     engine.close().await;
     layers.prune();
     if let Some(path) = &args.metadata_file {
         metadata::write(path, &ran)?;
     }
-    Failure::of_run(&ran).map_or(Ok(()), Err)
+    Failure::of_run(&ran).map_or(filled, Err)
 }
 
 /// Exports the files of one target into a directory.

@@ -21,14 +21,14 @@ pub(super) type Opts = BTreeMap<String, String>;
 
 /// What all services of a run share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(in crate::cli) struct Shared {
     request: BuildRequest,
     options: Opts,
     origin: frontend::Origin,
 }
 
 impl Shared {
-    pub(super) fn new(args: &BuildArgs) -> Result<Self, Failure> {
+    pub(in crate::cli) fn new(args: &BuildArgs) -> Result<Self, Failure> {
         let local = |error: std::io::Error| Failure::Local(error.to_string());
         let context = fs_err::canonicalize(&args.project.context).map_err(local)?;
         let manifest = context.join(&args.project.file);
@@ -83,6 +83,21 @@ impl Shared {
     /// Where the frontend reads the project: the folders that the session serves are this machine's own.
     pub(super) fn origin(&self) -> frontend::Origin {
         self.origin.clone()
+    }
+
+    /// What taking trees out of the engine shares with it.
+    pub(in crate::cli) fn exports(&self) -> BuildRequest {
+        BuildRequest {
+            cache_exports: Vec::new(),
+            cache_imports: self
+                .request
+                .cache_imports
+                .iter()
+                .filter(|cache| !cache.attributes.values().any(|value| value.contains(SERVICE)))
+                .cloned()
+                .collect(),
+            ..self.request.clone()
+        }
     }
 
     /// The request and the frontend's options of one service.
@@ -184,7 +199,7 @@ fn overwrites(cache: &Cache) -> bool {
 }
 
 /// Reads the secrets' sources; a file that is not there is better told now than by a step in the middle of the build.
-pub(in crate::cli) fn secrets(texts: &[String]) -> Result<BTreeMap<String, SecretSource>, Failure> {
+pub(super) fn secrets(texts: &[String]) -> Result<BTreeMap<String, SecretSource>, Failure> {
     let mut secrets = BTreeMap::new();
     for text in texts {
         let (id, source) = SecretSource::parse(text)?;

@@ -53,6 +53,12 @@ impl Asked {
         Ok(asked)
     }
 
+    /// The services that have a lock.
+    pub(super) fn locked(&self) -> Vec<String> {
+        let names = self.plans.iter().map(|(_, plan)| plan.service.clone());
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Each layer once, in the order of the plans.
     pub(super) fn layers(&self) -> Vec<Wanted<'_>> {
         let mut seen = BTreeSet::new();

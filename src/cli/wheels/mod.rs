@@ -13,12 +13,13 @@ mod verify;
 
 use clap::{Args, Subcommand};
 
+pub(super) use self::recorded::read as record;
 use super::Failure;
 
 /// Fill, look at and tidy up the wheel store
 ///
 /// A wheel store is a repository in a registry that holds wheel layers, each as an image of one layer, so that builds put
-/// images together from layers that exist. The manifest names it as `wheel_store:`. No engine is needed here.
+/// images together from layers that exist. The manifest names it as `wheel_store:`. No engine is needed here, but `push` makes use of one.
 #[derive(Debug, Clone, Args)]
 pub struct WheelsCommand {
     #[command(subcommand)]
@@ -27,7 +28,7 @@ pub struct WheelsCommand {
 
 #[derive(Debug, Clone, Subcommand)]
 enum Command {
-    Push(push::PushArgs),
+    Push(Box<push::PushArgs>),
     Ls(ls::LsArgs),
     Verify(verify::VerifyArgs),
     Prune(prune::PruneArgs),
@@ -40,7 +41,7 @@ pub(super) async fn run(command: &WheelsCommand) -> Result<String, Failure> {
     let cancel = super::interrupt::cancelled_by_signals();
     let work = async {
         match &command.command {
-            Command::Push(args) => push::run(args).await.map(|()| String::new()),
+            Command::Push(args) => push::run(args, &cancel).await.map(|()| String::new()),
             Command::Ls(args) => ls::run(args).await,
             Command::Verify(args) => verify::run(args).await.map(|()| String::new()),
             Command::Prune(args) => prune::run(args).await,

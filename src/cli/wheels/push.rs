@@ -1,36 +1,39 @@
-//! `wheelwright wheels push`: layers that locks name, from the index into the store.
+//! `wheelwright wheels push`: layers that locks name, from the index and an engine into the store.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
 
 use buildkit_llb::Platform;
 use clap::Args;
-use futures_util::{StreamExt as _, stream};
+use tokio_util::sync::CancellationToken;
 
 use super::asked::Asked;
 use super::recorded;
 use super::store::StoreArgs;
+use crate::cli::build::{self, BuildArgs, Shared};
 use crate::cli::cache::CachePlace;
+use crate::cli::engine::EngineArgs;
+use crate::cli::fill::Exports;
 use crate::cli::project::Opened;
-use crate::cli::{EXIT_CODES, Failure, build, network};
-use crate::layers::local::{Layer, Maker};
+use crate::cli::{EXIT_CODES, Failure};
+use crate::client::Engine;
 use crate::layers::oci::Contents;
-use crate::layers::{Format, Kind, Recorded, Wanted};
-use crate::registry::Content;
-use crate::report::{Printer, bytes, plural, seconds};
-use crate::store::Store;
+use crate::layers::{Format, Made, Need, Needs};
+use crate::manifest::Repository;
+use crate::report::{Printer, Progress, plural};
 
 const EXAMPLES: &str = "\
 Examples:
   wheelwright wheels push                  the layers of every service that has a lock
   wheelwright wheels push api worker       those of two services
+  wheelwright wheels push --no-engine      those of the index's wheels alone
   wheelwright wheels push --record         and write their digests into the locks
   wheelwright wheels push --platform linux/amd64,linux/arm64 --wheel-store registry.example/wheels";
 
-/// Make wheel layers from the index and store them
+/// Make wheel layers and store them
 ///
 /// Downloads the wheels that the services' locks name, verified against the locks' digests, makes layers of them and stores
-/// those that the store does not have. No engine is needed. Stopped in the middle, it goes on where it was. Layers of packages
-/// that have to be built, and of bytecode, are not stored.
+/// those that the store does not have. An engine builds the packages that have no wheel, compiles bytecode, and tells what a
+/// build asks of the base; where no engine is found, these are left out. Stopped in the middle, it goes on where it was.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct PushArgs {
@@ -48,138 +51,142 @@ pub(super) struct PushArgs {
     /// Write what was stored into the locks, as `[tool.wheelwright.layers]`: builds then accept nothing else
     #[arg(long)]
     record: bool,
-    /// Layers that are made and stored at a time
-    #[arg(short, long, value_name = "N", default_value_t = 6)]
-    jobs: usize,
     /// Secret that an index's `auth` or `ca_certificates` names: `id=ID,src=FILE` or `id=ID,env=NAME`
     #[arg(long = "secret", value_name = "SECRET")]
     secrets: Vec<String>,
     #[command(flatten)]
     cache: CachePlace,
+    /// Look for no engine: only layers of wheels are stored
+    #[arg(long, conflicts_with_all = ["addr", "builder"], help_heading = "Engine")]
+    no_engine: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+    /// How the engine's progress is shown
+    #[arg(
+        long,
+        value_enum,
+        env = "BUILDKIT_PROGRESS",
+        default_value_t,
+        help_heading = "Engine"
+    )]
+    progress: Progress,
 }
 
-/// What became of a layer.
-struct Done {
-    sent: Option<u64>,
-    recorded: Option<Recorded>,
-}
-
-pub(super) async fn run(args: &PushArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: &PushArgs, cancel: &CancellationToken) -> Result<(), Failure> {
     let opened = args.store.project.open()?;
     let store = args.store.store(Some(&opened))?;
+    let repository = store.remote().repository().clone();
     let format = args.format.unwrap_or_else(|| StoreArgs::format(&opened));
     let asked = Asked::new(&args.store.project, &opened, &args.services, &args.platforms)?;
-    let printer = Printer::new();
     for service in &asked.unlocked {
-        printer.note(&format!(
+        Printer::new().note(&format!(
             "note: `{service}` has no lock, its packages are known only in a build; `wheelwright lock` makes one"
         ));
     }
-    let (layers, others): (Vec<_>, Vec<_>) = asked.layers().into_iter().partition(can_store);
-    let built = others.iter().filter(|wanted| wanted.layer.kind == Kind::Wheels);
-    let built = built.map(Wanted::title).collect::<Vec<_>>();
-    if !built.is_empty() {
-        let (what, names) = (plural(built.len(), "layer"), built.join(", "));
-        printer.note(&format!(
-            "note: {what} not stored, an engine has to build what is in them: {names}"
-        ));
+    let build = args.build(&repository, asked.locked());
+    let (mut needs, filled);
+    if let Some(engine) = args.engine(&asked).await? {
+        let done = args.with_engine(&build, &opened, (&engine, cancel), (&repository, format));
+        let done = done.await;
+        engine.close().await;
+        (needs, filled) = done?;
+    } else {
+        needs = without_engine(&asked, (&repository, format));
+        left_out(&needs);
+        for one in &mut needs {
+            one.layers.retain(|need| !need.needs_engine());
+        }
+        filled = build::fill(&build, &opened.manifest, None, &needs, args.record).await?;
     }
-    let push = Push {
-        store: &store,
-        maker: &maker(args, &opened)?,
-        format,
-        record: args.record,
-    };
-    let begun = Instant::now();
-    let mut ended = stream::iter(&layers)
-        .map(async |wanted| (wanted, push.one(wanted).await))
-        .buffer_unordered(args.jobs.max(1));
-    let (mut stored, mut sent, mut failure) = (0, 0, None);
-    let mut records = Vec::new();
-    while let Some((wanted, outcome)) = ended.next().await {
-        match outcome {
-            Ok(done) => {
-                let words = match done.sent {
-                    Some(bytes_sent) => {
-                        stored += 1;
-                        sent += bytes_sent;
-                        format!("stored, {}", bytes(bytes_sent))
-                    }
-                    None => "is there".to_owned(),
-                };
-                printer.note(&format!("{}  {words}", wanted.title()));
-                records.extend(done.recorded);
-            }
-            // What a registry says no to once it says no to again; what is wrong with a wheel is that wheel's.
-            Err(Failure::Registry(reason)) => {
-                failure = Some(Failure::Registry(reason));
-                break;
-            }
-            Err(other) => {
-                let reason = other.text().unwrap_or_default();
-                printer.note(&format!("{}  failed\n{reason}", wanted.title()));
-                failure = failure.or(Some(Failure::Build));
-            }
+    if args.record {
+        recorded::write(&args.store.project, &needs, &filled)?;
+    }
+    filled.outcome()
+}
+
+impl PushArgs {
+    /// An engine, unless there is nothing to ask one or none is wanted. One that is named has to answer.
+    async fn engine(&self, asked: &Asked) -> Result<Option<Engine>, Failure> {
+        if self.no_engine || asked.plans.is_empty() {
+            return Ok(None);
+        }
+        self.engine.connect_if_any().await
+    }
+
+    async fn with_engine(
+        &self,
+        build: &BuildArgs,
+        opened: &Opened,
+        (engine, cancel): (&Engine, &CancellationToken),
+        store: (&Repository, Format),
+    ) -> Result<(Vec<Needs>, crate::cli::fill::Filled), Failure> {
+        let shared = Shared::new(build)?;
+        let mut needs = build::needs(build, opened, &shared, (engine, cancel)).await?;
+        for one in &mut needs {
+            one.store = Some((store.0.clone(), store.1));
+        }
+        let exports = Exports {
+            engine,
+            request: shared.exports(),
+            cancel,
+        };
+        let filled = build::fill(build, &opened.manifest, Some(&exports), &needs, self.record).await?;
+        Ok((needs, filled))
+    }
+
+    /// The same as options of a build; one that asks nobody for layers, since it makes none.
+    fn build(&self, repository: &Repository, services: Vec<String>) -> BuildArgs {
+        BuildArgs {
+            services,
+            project: self.store.project.clone(),
+            platforms: self.platforms.iter().map(ToString::to_string).collect(),
+            arguments: vec![format!("WHEELWRIGHT_WHEEL_STORE={repository}")],
+            secrets: self.secrets.clone(),
+            wheels_from: vec![crate::layers::WheelsFrom::Graph],
+            cache: self.cache.clone(),
+            insecure: self.store.insecure.clone(),
+            engine: self.engine.clone(),
+            progress: self.progress,
+            jobs: 4,
+            ..BuildArgs::default()
         }
     }
-    summary(printer, &store, layers.len(), stored, sent, begun.elapsed());
-    drop(ended);
-    if args.record && failure.is_none() {
-        recorded::write(&args.store.project, &asked, &records)?;
-    }
-    failure.map_or(Ok(()), Err)
 }
 
-fn maker(args: &PushArgs, opened: &Opened) -> Result<Maker, Failure> {
-    let secrets = build::secrets(&args.secrets)?;
-    let fetch = network::fetch(&opened.manifest, "", &secrets).map_err(Failure::Local)?;
-    Ok(Maker::new(args.cache.open()?, fetch))
-}
-
-/// Bytecode is compiled in builds, and what has to be built is built there, too.
-fn can_store(wanted: &Wanted<'_>) -> bool {
-    wanted.is_of_wheels() && Maker::can_make(wanted)
-}
-
-fn summary(printer: Printer, store: &Store, all: usize, stored: usize, sent: u64, took: Duration) {
-    printer.note(&format!(
-        "{} of {}: {stored} stored, {} sent to {} in {}",
-        plural(all, "layer"),
-        "the locks",
-        bytes(sent),
-        store.remote().repository(),
-        seconds(took)
-    ));
-}
-
-struct Push<'a> {
-    store: &'a Store,
-    maker: &'a Maker,
-    format: Format,
-    record: bool,
-}
-
-impl Push<'_> {
-    async fn one(&self, wanted: &Wanted<'_>) -> Result<Done, Failure> {
-        let key = &wanted.layer.key;
-        if let Some(digest) = self.store.has(self.format, key).await? {
-            let recorded = if self.record {
-                Some(recorded::read(self.store, self.format, key, &digest).await?)
-            } else {
-                None
+/// What the locks say of layers; bytecode and packages to be built are for an engine.
+fn without_engine(asked: &Asked, (repository, format): (&Repository, Format)) -> Vec<Needs> {
+    let plans = asked.plans.iter();
+    let needs = plans.map(|(lock, plan)| {
+        let wanted = plan.wanted().into_iter().filter(|wanted| wanted.is_keyed());
+        let layers = wanted.map(|wanted| {
+            let made = match wanted.layer.kind {
+                crate::layers::Kind::Wheels => Made::Wheels(Vec::new()),
+                crate::layers::Kind::Bytecode => Made::Tree(buildkit_proto::pb::Definition::default()),
             };
-            return Ok(Done { sent: None, recorded });
+            Need::new(&wanted, false, made)
+        });
+        Needs {
+            service: plan.service.clone(),
+            store: Some((repository.clone(), format)),
+            lock: Some(lock.clone()),
+            base: None,
+            layers: layers.collect(),
         }
-        let Layer { record, blob, .. } = self
-            .maker
-            .layer(wanted, self.format, &|_| {})
-            .await
-            .map_err(|error| Failure::Local(error.to_string()))?;
-        let content = Content::File(blob.path().to_owned());
-        let pushed = self.store.push(&record, &Contents::of(wanted), &content).await?;
-        Ok(Done {
-            sent: Some(pushed.sent),
-            recorded: Some(Recorded::new(&record, &pushed.manifest)),
-        })
+    });
+    needs.collect()
+}
+
+/// Says once what takes an engine.
+fn left_out(needs: &[Needs]) {
+    let layers = needs.iter().flat_map(|one| &one.layers);
+    let titles = layers.filter(|need| need.needs_engine());
+    let titles = titles.map(|need| Contents::of(&need.wanted()).title());
+    let titles = titles.collect::<BTreeSet<_>>();
+    if !titles.is_empty() {
+        let what = plural(titles.len(), "layer");
+        Printer::new().note(&format!(
+            "note: {what} that only an engine makes not stored: {}",
+            titles.into_iter().collect::<Vec<_>>().join(", ")
+        ));
     }
 }

@@ -1,16 +1,17 @@
 //! Records of layers into locks.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use super::asked::Asked;
 use crate::cli::Failure;
+use crate::cli::fill::Filled;
 use crate::cli::project::ProjectArgs;
-use crate::layers::{Format, LayerKey, Recorded, oci, with_records};
+use crate::layers::{Format, LayerKey, Needs, Recorded, RecordedBase, Records, oci, with_records};
 use crate::report::Printer;
 use crate::store::Store;
 
 /// The record of a layer that is in the store.
-pub(super) async fn read(
+pub(in crate::cli) async fn read(
     store: &Store,
     format: Format,
     key: &LayerKey,
@@ -37,10 +38,17 @@ pub(super) async fn read(
     })
 }
 
-/// Writes the records of each lock's layers into it, in place of those it had; a lock is replaced as a whole.
-pub(super) fn write(project: &ProjectArgs, asked: &Asked, records: &[Recorded]) -> Result<(), Failure> {
+/// Writes the records of each lock's layers into it, in place of those it had; a lock is replaced as a whole. What it says of
+/// bases stays where nothing is known of them.
+pub(super) fn write(project: &ProjectArgs, needs: &[Needs], filled: &Filled) -> Result<(), Failure> {
     let local = |error: std::io::Error| Failure::Local(error.to_string());
-    for (lock, keys) in asked.by_lock() {
+    let mut locks = BTreeMap::<_, Vec<&Needs>>::new();
+    for one in needs {
+        if let Some(lock) = &one.lock {
+            locks.entry(lock).or_default().push(one);
+        }
+    }
+    for (lock, needs) in locks {
         if !is_pylock(lock.as_str()) {
             Printer::new().note(&format!(
                 "note: `{lock}` belongs to another tool, layers are not recorded in it"
@@ -49,8 +57,7 @@ pub(super) fn write(project: &ProjectArgs, asked: &Asked, records: &[Recorded]) 
         }
         let path = project.context.join(lock.as_str());
         let old = fs_err::read_to_string(&path).map_err(local)?;
-        let own = records.iter().filter(|record| keys.contains(&record.key));
-        let new = with_records(&old, &own.cloned().collect::<Vec<_>>());
+        let new = with_records(&old, &layers(&needs, filled), &bases(&needs, filled, &old)?);
         if new == old {
             continue;
         }
@@ -62,6 +69,26 @@ pub(super) fn write(project: &ProjectArgs, asked: &Asked, records: &[Recorded]) 
         file.persist(&path).map_err(|error| local(error.error))?;
     }
     Ok(())
+}
+
+fn layers(needs: &[&Needs], filled: &Filled) -> Vec<Recorded> {
+    let needed = |record: &&Recorded| {
+        let mut layers = needs.iter().flat_map(|one| &one.layers);
+        layers.any(|need| need.layer.key == record.key)
+    };
+    filled.layers.iter().filter(needed).cloned().collect()
+}
+
+fn bases(needs: &[&Needs], filled: &Filled, old: &str) -> Result<Vec<RecordedBase>, Failure> {
+    if needs.iter().all(|one| one.base.is_none()) {
+        let old = Records::parse(old).map_err(Failure::Manifest)?;
+        return Ok(old.bases().to_vec());
+    }
+    let needed = |record: &&RecordedBase| {
+        let mut bases = needs.iter().filter_map(|one| one.base.as_ref());
+        bases.any(|base| base.key == record.key)
+    };
+    Ok(filled.bases.iter().filter(needed).cloned().collect())
 }
 
 /// `pylock.toml` or `pylock.NAME.toml`, as the format's specification has it.

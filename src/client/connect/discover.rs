@@ -49,17 +49,10 @@ pub async fn discover(wanted: &Wanted) -> Result<Engine, Vec<Attempt>> {
             .await
             .map_err(|attempt| vec![attempt]);
     }
-    let mut attempts = Vec::new();
-    for candidate in candidates() {
-        let tried = match candidate {
-            Ok(address) => attempt(&address, &wanted.tls).await,
-            Err(attempt) => Err(attempt),
-        };
-        match tried {
-            Ok(engine) => return Ok(engine),
-            Err(attempt) => attempts.push(attempt),
-        }
-    }
+    let mut attempts = match look(&wanted.tls).await {
+        Ok(engine) => return Ok(engine),
+        Err(attempts) => attempts,
+    };
     match private::start().await {
         Ok((lease, address)) => match attempt(&address, &TlsFiles::default()).await {
             Ok(engine) => return Ok(engine.with_lease(lease)),
@@ -72,6 +65,26 @@ pub async fn discover(wanted: &Wanted) -> Result<Engine, Vec<Attempt>> {
             place: "a private buildkitd".to_owned(),
             reason,
         }),
+    }
+    Err(attempts)
+}
+
+/// The first that runs at one of the usual places; nobody starts one.
+pub async fn running(tls: &TlsFiles) -> Option<Engine> {
+    look(tls).await.ok()
+}
+
+async fn look(tls: &TlsFiles) -> Result<Engine, Vec<Attempt>> {
+    let mut attempts = Vec::new();
+    for candidate in candidates() {
+        let tried = match candidate {
+            Ok(address) => attempt(&address, tls).await,
+            Err(attempt) => Err(attempt),
+        };
+        match tried {
+            Ok(engine) => return Ok(engine),
+            Err(attempt) => attempts.push(attempt),
+        }
     }
     Err(attempts)
 }

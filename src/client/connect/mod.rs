@@ -18,7 +18,7 @@ use buildkit_proto::control::{InfoRequest, ListWorkersRequest};
 use hyper_util::rt::TokioIo;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-pub use self::discover::{Attempt, Wanted, discover};
+pub use self::discover::{Attempt, Wanted, discover, running};
 pub use self::info::{EngineInfo, Worker};
 pub use self::tls::{TlsError, TlsFiles};
 pub(super) use self::transport::Io;

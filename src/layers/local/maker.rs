@@ -1,11 +1,12 @@
-//! A layer that is wanted: found in the cache, or made of its wheels.
+//! A layer that is wanted: found in the cache, or made of its wheels, or of a tree that an engine made.
 //!
 //! Downloads run side by side, and a layer is made as soon as its own wheels are there, so the network and the processors
 //! are busy at the same time. What two ask for at once is made once, be it in one process or in two.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::{Cache, Fetch, FetchError, Held, Remote};
 use crate::layers::{Format, LayerRecord, Wanted};
-use crate::python::Pick;
+use crate::python::{Artifact, Pick};
 
 /// How hard zstd layers are compressed: the library's own choice.
 const ZSTD_LEVEL: i32 = 3;
@@ -74,6 +75,16 @@ pub enum MakeError {
     /// The cache cannot be written.
     #[error("the cache cannot be used: {0}")]
     Cache(#[from] io::Error),
+    /// A file of the repository is not the one that the lock names.
+    #[error("`{file}` has sha256 {found}, the lock says {expected}")]
+    Other {
+        /// Its name.
+        file: String,
+        /// Its digest in the lock.
+        expected: String,
+        /// Its digest.
+        found: String,
+    },
     /// It takes more than laying down wheels.
     #[error("{0} is not a file of an index, it needs an engine")]
     NeedsEngine(String),
@@ -90,7 +101,7 @@ impl MakeError {
     pub fn is_of_this_machine(&self) -> bool {
         match self {
             Self::Fetch(error) => error.is_of_this_machine(),
-            Self::Wheel { .. } => false,
+            Self::Wheel { .. } | Self::Other { .. } => false,
             Self::Cache(_) | Self::NeedsEngine(_) => true,
         }
     }
@@ -139,6 +150,53 @@ impl Maker {
         format: Format,
         news: &(dyn Fn(News) + Send + Sync),
     ) -> Result<Layer, MakeError> {
+        self.layer_with(wanted, format, &BTreeMap::new(), news).await
+    }
+
+    /// The same where some of its wheels are at hand as files, by their place among its packages.
+    pub async fn layer_with(
+        &self,
+        wanted: &Wanted<'_>,
+        format: Format,
+        at_hand: &BTreeMap<usize, PathBuf>,
+        news: &(dyn Fn(News) + Send + Sync),
+    ) -> Result<Layer, MakeError> {
+        let wheels = async {
+            let sources = wanted
+                .packages()
+                .enumerate()
+                .map(|(place, pick)| match at_hand.get(&place) {
+                    Some(path) => Ok(Source::File(path.clone(), pick.artifact.clone())),
+                    None => remote(pick)
+                        .map(Source::Index)
+                        .ok_or_else(|| MakeError::NeedsEngine(pick.name.to_string())),
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let wheels = try_join_all(sources.into_iter().map(|source| self.source(source, news))).await?;
+            Ok(Material::Wheels(wheels))
+        };
+        self.make(wanted, format, wheels, news).await
+    }
+
+    /// A layer that holds what is in a folder, as an engine made it.
+    pub async fn layer_of(
+        &self,
+        wanted: &Wanted<'_>,
+        format: Format,
+        folder: &Path,
+    ) -> Result<Layer, MakeError> {
+        let tree = async { Ok(Material::Tree(folder.to_owned())) };
+        self.make(wanted, format, tree, &|_| {}).await
+    }
+
+    /// From the cache, else made of what `material` brings.
+    async fn make(
+        &self,
+        wanted: &Wanted<'_>,
+        format: Format,
+        material: impl Future<Output = Result<Material, MakeError>> + Send,
+        news: &(dyn Fn(News) + Send + Sync),
+    ) -> Result<Layer, MakeError> {
         if let Some(layer) = self.known(wanted, format) {
             return Ok(layer);
         }
@@ -150,17 +208,13 @@ impl Maker {
             return Ok(layer);
         }
         news(News::Started);
-        let remotes = wanted
-            .packages()
-            .map(|pick| remote(pick).ok_or_else(|| MakeError::NeedsEngine(pick.name.to_string())))
-            .collect::<Result<Vec<_>, _>>()?;
-        let wheels = try_join_all(remotes.into_iter().map(|remote| self.wheel(remote, news))).await?;
+        let material = material.await?;
         // The semaphore is never closed.
         let _processor = self.processors.acquire().await;
         let job = Job {
             cache: self.cache.clone(),
             wanted: Names::of(wanted),
-            wheels,
+            material,
             format,
             stop: Arc::default(),
         };
@@ -170,6 +224,13 @@ impl Maker {
             blob,
             cached: false,
         })
+    }
+
+    async fn source(&self, source: Source, news: &(dyn Fn(News) + Send + Sync)) -> Result<Wheel, MakeError> {
+        match source {
+            Source::Index(remote) => self.wheel(remote, news).await.map(Wheel::Held),
+            Source::File(path, artifact) => blocking(move || at_hand(path, &artifact)).await,
+        }
     }
 
     /// A wheel from the cache or the index.
@@ -203,9 +264,43 @@ impl Maker {
     }
 }
 
+/// Where a wheel comes from.
+enum Source {
+    Index(Remote),
+    /// A file, for this package.
+    File(PathBuf, Artifact),
+}
+
+/// A wheel that is there.
+enum Wheel {
+    Held(Held),
+    File(PathBuf),
+}
+
+/// What a layer is made of.
+enum Material {
+    Wheels(Vec<Wheel>),
+    Tree(PathBuf),
+}
+
+/// A file that is at hand; one that the lock names by its digest must have it.
+fn at_hand(path: PathBuf, artifact: &Artifact) -> Result<Wheel, MakeError> {
+    if let Artifact::Wheel(file) = artifact {
+        let found = super::cache::digest(fs_err::File::open(&path)?.file())?;
+        if found != file.sha256.hex() {
+            return Err(MakeError::Other {
+                file: file.filename.clone(),
+                expected: file.sha256.hex().to_owned(),
+                found,
+            });
+        }
+    }
+    Ok(Wheel::File(path))
+}
+
 /// Where the file of a package is, if it is a wheel of an index.
 fn remote(pick: &Pick) -> Option<Remote> {
-    let crate::python::Artifact::Wheel(file) = &pick.artifact else {
+    let Artifact::Wheel(file) = &pick.artifact else {
         return None;
     };
     let url = file.url()?;
@@ -242,7 +337,7 @@ impl Names {
 struct Job {
     cache: Cache,
     wanted: Names,
-    wheels: Vec<Held>,
+    material: Material,
     format: Format,
     /// Set when nobody waits any more.
     stop: Arc<AtomicBool>,
@@ -269,20 +364,12 @@ impl Job {
                 },
             }
         };
-        let nonsense = |text: String| MakeError::Cache(io::Error::new(io::ErrorKind::InvalidInput, text));
-        let python = self.wanted.minor.parse().map_err(nonsense)?;
-        let layout = unwheel::Layout::new(&self.wanted.venv, python).map_err(nonsense)?;
-        let paths = self.wheels.iter().map(|wheel| wheel.path().to_owned());
-        let paths = paths.collect::<Vec<PathBuf>>();
-        // Which of two different files for one path stays is told by whoever joins layers.
-        let plan = unwheel::Plan::open(&paths, &layout, true, NonZeroUsize::MIN).map_err(broken)?;
-        let facts = unwheel::Facts::of_all(&plan, &layout);
         let file = self.cache.writing()?;
         let mut out = Stoppable {
             out: BufWriter::with_capacity(1 << 18, file.as_file()),
             stop: &self.stop,
         };
-        let written = unwheel::write_layer(&plan, &packing(self.format), &mut out).map_err(broken)?;
+        let (written, facts) = self.write(&mut out)?.map_err(broken)?;
         out.flush()?;
         drop(out);
         let record = LayerRecord {
@@ -293,12 +380,41 @@ impl Job {
             size: written.size,
             unpacked: written.unpacked,
             toc_digest: written.toc_digest,
-            facts: Some(unwheel::Facts::to_line(&facts)),
+            facts,
         };
         let held = self.cache.keep_layer(&record, file)?;
         Ok((record, held))
     }
+
+    /// Writes the layer's bytes, and says what is known of its wheels; the inner error is that of what it is made of.
+    fn write(&self, out: &mut dyn Write) -> Result<Result<Written, Vec<unwheel::Error>>, MakeError> {
+        let format = packing(self.format);
+        let wheels = match &self.material {
+            Material::Wheels(wheels) => wheels,
+            Material::Tree(folder) => {
+                return Ok(unwheel::write_tree(folder, &format, out).map(|layer| (layer, None)));
+            }
+        };
+        let nonsense = |text: String| MakeError::Cache(io::Error::new(io::ErrorKind::InvalidInput, text));
+        let python = self.wanted.minor.parse().map_err(nonsense)?;
+        let layout = unwheel::Layout::new(&self.wanted.venv, python).map_err(nonsense)?;
+        let paths = wheels.iter().map(|wheel| match wheel {
+            Wheel::Held(held) => held.path().to_owned(),
+            Wheel::File(path) => path.clone(),
+        });
+        let paths = paths.collect::<Vec<PathBuf>>();
+        // Which of two different files for one path stays is told by whoever joins layers.
+        let plan = unwheel::Plan::open(&paths, &layout, true, NonZeroUsize::MIN);
+        Ok(plan.and_then(|plan| {
+            let facts = unwheel::Facts::to_line(&unwheel::Facts::of_all(&plan, &layout));
+            let layer = unwheel::write_layer(&plan, &format, out)?;
+            Ok((layer, Some(facts)))
+        }))
+    }
 }
+
+/// A layer that was written, and what is known of its wheels.
+type Written = (unwheel::Layer, Option<String>);
 
 fn packing(format: Format) -> unwheel::LayerFormat {
     match format {

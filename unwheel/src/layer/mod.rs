@@ -5,7 +5,7 @@
 //! a row (RFC 1952, section 2.2). So the large files of a wheel pass through as they are; the tar headers between
 //! them, and what is small or generated, go into members of our own.
 //!
-//! - `writer` is the sink; `tar` spells its headers;
+//! - `writer` is the sink; `tar` spells its headers; `tree` fills it from a folder instead of wheels;
 //! - `gzip` writes members, `zstd` compresses anew, `toc` adds what eStargz has beyond gzip;
 //! - `output` counts and hashes what is written.
 //!
@@ -17,6 +17,7 @@ mod gzip;
 mod output;
 mod tar;
 mod toc;
+mod tree;
 mod writer;
 #[cfg(feature = "zstd")]
 mod zstd;
@@ -26,6 +27,7 @@ use std::num::NonZeroUsize;
 
 use crate::error::{Error, ErrorKind, Problem};
 use crate::plan::Plan;
+pub use tree::write_tree;
 use writer::Writer;
 
 /// Image layers give names that start so a meaning of their own: they delete.

@@ -89,7 +89,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a file whose contents come from a function.
-    fn file_with(
+    pub(super) fn file_with(
         &mut self,
         path: &str,
         executable: bool,
@@ -125,7 +125,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Takes contents that the packer has to compress.
-    fn contents(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    pub(super) fn contents(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.account.contents(bytes);
         self.packer.plain(bytes)
     }

@@ -9,6 +9,12 @@
 //! from an index, not when they are given a manifest by digest (seen on BuildKit 0.32 and Docker 28.5), and a
 //! runtime that is asked to run such an image says no, as it should.
 
+mod base;
+mod read;
+
+pub use base::{BASE_FACTS, BASE_KEY, base_catalog_label, base_image, base_key, base_named, base_tag};
+pub use read::ImageConfig;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::key::hex;
 use super::wanted::title;
-use super::{Format, LAYOUT, LayerKey, Wanted};
+use super::{BYTECODE, Format, Kind, LAYOUT, LayerKey, Wanted};
 
 /// Media type of the manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -73,6 +79,8 @@ pub struct LayerRecord {
 /// What is in a layer, for people and registries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
+    /// What of its wheels it holds.
+    pub kind: Kind,
     /// Its wheels, sorted by name.
     pub wheels: Vec<Wheel>,
     /// Path of the venv.
@@ -105,16 +113,32 @@ impl Contents {
             license: None,
         });
         Self {
+            kind: wanted.layer.kind,
             wheels: wheels.collect(),
             venv: wanted.venv.to_owned(),
             python: wanted.minor.to_string(),
         }
     }
 
-    /// `numpy 2.4.0`, or all names where there are several.
+    /// `numpy 2.4.0`, or all names where there are several; `bytecode of …` where it is only that.
     pub fn title(&self) -> String {
+        match self.kind {
+            Kind::Wheels => self.names(),
+            Kind::Bytecode => format!("bytecode of {}", self.names()),
+        }
+    }
+
+    fn names(&self) -> String {
         let wheels = self.wheels.iter();
         title(wheels.map(|wheel| (wheel.name.as_str(), wheel.version.as_str())))
+    }
+
+    /// Who made it is told by the versions of what makes it: two releases that lay wheels down alike make equal images.
+    fn tool(&self) -> String {
+        match self.kind {
+            Kind::Wheels => format!("wheelwright, layout {LAYOUT}"),
+            Kind::Bytecode => format!("wheelwright, layout {LAYOUT}, bytecode {BYTECODE}"),
+        }
     }
 }
 
@@ -221,7 +245,7 @@ fn config<'a>(record: &'a LayerRecord, contents: &Contents) -> Config<'a> {
             diff_ids: [&record.diff_id],
         },
         history: [History {
-            created_by: format!("[wheels] {}", contents.title()),
+            created_by: format!("[{}] {}", contents.kind.name(), contents.names()),
         }],
     }
 }
@@ -272,7 +296,6 @@ struct Stargz<'a> {
     unpacked: String,
 }
 
-/// Who made the image is told by the layout's version: two releases that lay wheels down alike make equal images.
 #[derive(Serialize)]
 struct Annotations<'a> {
     #[serde(rename = "io.wheelwright.layer.key")]
@@ -328,7 +351,7 @@ fn manifest<'a>(record: &'a LayerRecord, contents: &'a Contents, config: &'a Doc
         annotations: Annotations {
             key: &record.key,
             python: &contents.python,
-            tool: format!("wheelwright, layout {LAYOUT}"),
+            tool: contents.tool(),
             unpacked: record.unpacked.to_string(),
             venv: &contents.venv,
             wheels: String::from_utf8_lossy(&json(&contents.wheels)).into_owned(),
@@ -370,6 +393,7 @@ mod tests {
 
     fn contents() -> Contents {
         Contents {
+            kind: Kind::Wheels,
             wheels: vec![Wheel {
                 name: "numpy".to_owned(),
                 version: "2.4.0".to_owned(),
