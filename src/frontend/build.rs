@@ -16,8 +16,8 @@ use super::{
     Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock,
 };
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
-use crate::diag::{Diagnostic, Span};
-use crate::layers::Census;
+use crate::diag::Diagnostic;
+use crate::layers::{Census, Found};
 use crate::lower::{self, Compiler, Context, Folders};
 use crate::manifest::{ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
@@ -240,7 +240,7 @@ impl Build<'_> {
         let records = records(project)?;
         let stores = self.stores(cx, chosen.as_ref(), &records);
         let ((facts, known), compiler) =
-            futures_util::try_join!(self.facts(cx, &stores), self.compiler(cx, self.minor(), &asked),)?;
+            futures_util::try_join!(self.of_base(cx, &stores), self.compiler(cx, self.minor(), &asked),)?;
         let interpreter = base::interpreter(facts.python, cx, at)?;
         let compiler = match compiler {
             Some(_) if interpreter.minor != self.minor() => {
@@ -279,7 +279,13 @@ impl Build<'_> {
         let found = self.layers(cx, &plan, &stores).await?;
         self.gather(cx, (&plan, &found), (chosen.as_ref(), project), known);
         if self.only_gathers() {
-            return Ok((plan, State::scratch()));
+            let (tree, cx) = (State::scratch(), cx.clone());
+            return Ok(Service {
+                plan,
+                tree,
+                found,
+                cx,
+            });
         }
         let cx = Context {
             folders: facts.folders,

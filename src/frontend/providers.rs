@@ -49,7 +49,7 @@ impl Build<'_> {
     }
 
     /// What is known of the base: from a store, else from the engine. With its key, for whoever fills the store.
-    pub(super) async fn facts(
+    pub(super) async fn of_base(
         &self,
         cx: &Context,
         stores: &Stores<'_>,

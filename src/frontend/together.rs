@@ -27,7 +27,7 @@ impl Build<'_> {
             .as_ref()
             .map(|wanted| wanted.value)
             .unwrap_or_default();
-        if wanted == Conflicts::Ignore || service.plan.packages.is_empty() {
+        if wanted == Conflicts::Ignore || service.plan.packages.is_empty() || self.only_gathers() {
             return Ok(());
         }
         let facts = self.facts(service).await?;

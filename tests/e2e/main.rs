@@ -11,6 +11,7 @@ mod code;
 mod connections;
 mod doors;
 mod engine;
+mod fill;
 mod index;
 mod layers;
 mod locking;

@@ -54,14 +54,14 @@ services:
 ";
 
 /// A project whose wheels are served by a server of this machine.
-struct Shop {
+pub(crate) struct Shop {
     folder: TempDir,
     store: String,
     server: Child,
 }
 
 impl Shop {
-    fn new(engines: &Engines, name: &str) -> Self {
+    pub(crate) fn new(engines: &Engines, name: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("its number").port().to_string();
@@ -99,12 +99,12 @@ impl Shop {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// `wheelwright ARGS` here, with a cache of its own.
-    fn run(&self, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
         let cache = self.path().join("cache");
         run(Command::new(env!("CARGO_BIN_EXE_wheelwright"))
             .args(args)
@@ -112,8 +112,27 @@ impl Shop {
             .env("WHEELWRIGHT_CACHE_DIR", cache))
     }
 
+    /// Replaces a part of the manifest.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let path = self.path().join("wheelwright.yaml");
+        let text = std::fs::read_to_string(&path).expect("the manifest");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(path, text.replacen(from, to, 1)).expect("a file");
+    }
+
+    /// The same project with another store and with nothing in its cache.
+    pub(crate) fn forget(&mut self, store: &str) {
+        let new = format!("{}-{store}", self.store);
+        let old = std::mem::replace(&mut self.store, new);
+        self.edit(
+            &format!("wheel_store: {old}"),
+            &format!("wheel_store: {}", self.store),
+        );
+        std::fs::remove_dir_all(self.path().join("cache")).expect("its cache");
+    }
+
     /// Digests of the store's layers.
-    fn layers(&self) -> BTreeSet<String> {
+    pub(crate) fn layers(&self) -> BTreeSet<String> {
         let text = self.run(&["wheels", "ls", "--json"]).ok();
         let start = text.find("[\n").unwrap_or_else(|| panic!("no list: {text}"));
         let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
@@ -124,7 +143,7 @@ impl Shop {
             .collect()
     }
 
-    fn end_server(&mut self) {
+    pub(crate) fn end_server(&mut self) {
         drop(self.server.kill());
         drop(self.server.wait());
     }
@@ -137,7 +156,7 @@ impl Drop for Shop {
 }
 
 /// Digests of an image's layers, as its registry has them.
-fn layers_of(engines: &Engines, image: &str) -> BTreeSet<String> {
+pub(crate) fn layers_of(engines: &Engines, image: &str) -> BTreeSet<String> {
     let (name, tag) = image.rsplit_once(':').expect("a tag");
     let path = name
         .strip_prefix(&format!("{}/", engines.registry))
@@ -193,7 +212,8 @@ fn images_are_put_together_from_layers_that_exist() {
     let records = usage.split("\n\n").filter(|record| record.starts_with("ID:"));
     let lazy =
         records.filter(|record| record.contains("\nSize:\t\t0B\n") && !record.contains("\nDescription:"));
-    assert_eq!(lazy.count(), layers.len(), "{usage}");
+    // Those of the base are among them.
+    assert!(lazy.count() > layers.len(), "{usage}");
     let ran = engines.docker(&engines.docker, &["run", "--rm", &image]).ok();
     assert!(ran.contains("alpha beta gamma"), "{ran}");
 }
@@ -290,7 +310,8 @@ fn something_else_under_the_name_of_a_layer_ends_the_build() {
             .expect("its beginning"),
     )
     .expect("a file");
-    let manifest = good.split("manifest = \"").nth(1).expect("a record")[..71].to_owned();
+    let record = good.split("\ngzip-").nth(1).expect("a record");
+    let manifest = record.split("manifest = \"").nth(1).expect("its image")[..71].to_owned();
     let other = good.rsplit("\ngzip-").next().expect("a record")[..64].to_owned();
     let url = |reference: &str| {
         let (host, path) = shop.store.split_once('/').expect("a registry");

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 use support::{Entry, FORMATS, Wheel, layer, layout, network, pipe, plan, stderr, tree, unpack};
-use unwheel::{ErrorKind, LayerFormat, Options, Plan, install, write_layer};
+use unwheel::{ErrorKind, LayerFormat, Options, Plan, install, write_layer, write_tree};
 
 /// Digests of tar archive and layer, by format.
 ///
@@ -325,4 +325,30 @@ fn a_full_disk_is_no_fault_of_a_wheel() {
         }
         write_layer(&plan, format, &mut Full(bytes.len())).unwrap();
     }
+}
+
+#[test]
+fn a_tree_is_packed_as_its_wheels_are() {
+    let temp = tempfile::tempdir().unwrap();
+    let wheels = samples(temp.path());
+    let options = options(temp.path());
+    install(&wheels, &options).unwrap();
+    for (format, _) in FORMATS {
+        let mut bytes = Vec::new();
+        let packed = write_tree(&options.root, format, &mut bytes).unwrap();
+        assert_eq!(
+            (packed.size, &packed.digest),
+            (bytes.len() as u64, &sha256(&bytes))
+        );
+        if *format != LayerFormat::Estargz {
+            // The table of contents says where members start, and here they are others.
+            assert_eq!(packed.diff_id, layer(&plan(&wheels), *format).1.diff_id);
+        }
+        let mut again = Vec::new();
+        write_tree(&options.root, format, &mut again).unwrap();
+        assert!(bytes == again, "equal bytes twice");
+    }
+    std::os::unix::fs::symlink("opt", options.root.join("link")).unwrap();
+    let errors = write_tree(&options.root, &LayerFormat::Gzip, &mut Vec::new()).unwrap_err();
+    assert!(errors[0].to_string().contains("symbolic link"), "{}", errors[0]);
 }

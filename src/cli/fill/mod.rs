@@ -66,7 +66,7 @@ impl Fill<'_> {
             let Some((repository, format)) = &one.store else {
                 continue;
             };
-            for base in &one.base {
+            if let Some(base) = &one.base {
                 bases.insert((repository.clone(), base.key.clone()), base);
             }
             for need in &one.layers {
@@ -124,13 +124,12 @@ impl Fill<'_> {
         }
         let store = self.store(repository);
         let there = store.has_base(&base.key).await?;
-        let manifest = match there.filter(|digest| !digest.is_empty()) {
-            Some(digest) => digest,
-            None => {
-                let pushed = store.push_base(&base.key, &base.facts).await?;
-                filled.sent += pushed.sent;
-                pushed.manifest
-            }
+        let manifest = if let Some(digest) = there.filter(|digest| !digest.is_empty()) {
+            digest
+        } else {
+            let pushed = store.push_base(&base.key, &base.facts).await?;
+            filled.sent += pushed.sent;
+            pushed.manifest
         };
         filled.bases.push(RecordedBase {
             key: base.key.clone(),

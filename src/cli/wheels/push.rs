@@ -17,7 +17,7 @@ use crate::cli::project::Opened;
 use crate::cli::{EXIT_CODES, Failure};
 use crate::client::Engine;
 use crate::layers::oci::Contents;
-use crate::layers::{Format, Made, Need, Needs};
+use crate::layers::{Format, Kind, Made, Need, Needs, Wanted, WheelsFrom};
 use crate::manifest::Repository;
 use crate::report::{Printer, Progress, plural};
 
@@ -57,7 +57,7 @@ pub(super) struct PushArgs {
     #[command(flatten)]
     cache: CachePlace,
     /// Look for no engine: only layers of wheels are stored
-    #[arg(long, conflicts_with_all = ["addr", "builder"], help_heading = "Engine")]
+    #[arg(long, help_heading = "Engine")]
     no_engine: bool,
     #[command(flatten)]
     engine: EngineArgs,
@@ -142,7 +142,7 @@ impl PushArgs {
             platforms: self.platforms.iter().map(ToString::to_string).collect(),
             arguments: vec![format!("WHEELWRIGHT_WHEEL_STORE={repository}")],
             secrets: self.secrets.clone(),
-            wheels_from: vec![crate::layers::WheelsFrom::Graph],
+            wheels_from: vec![WheelsFrom::Graph],
             cache: self.cache.clone(),
             insecure: self.store.insecure.clone(),
             engine: self.engine.clone(),
@@ -157,11 +157,11 @@ impl PushArgs {
 fn without_engine(asked: &Asked, (repository, format): (&Repository, Format)) -> Vec<Needs> {
     let plans = asked.plans.iter();
     let needs = plans.map(|(lock, plan)| {
-        let wanted = plan.wanted().into_iter().filter(|wanted| wanted.is_keyed());
+        let wanted = plan.wanted().into_iter().filter(Wanted::is_keyed);
         let layers = wanted.map(|wanted| {
             let made = match wanted.layer.kind {
-                crate::layers::Kind::Wheels => Made::Wheels(Vec::new()),
-                crate::layers::Kind::Bytecode => Made::Tree(buildkit_proto::pb::Definition::default()),
+                Kind::Wheels => Made::Wheels(Vec::new()),
+                Kind::Bytecode => Made::Tree(buildkit_proto::pb::Definition::default()),
             };
             Need::new(&wanted, false, made)
         });
