@@ -2,7 +2,7 @@
 
 use super::fields::Cx;
 use super::indexes;
-use super::types::{Base, List, Manifest, Service, items};
+use super::types::{Base, List, Manifest, Service, Table, items};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned, did_you_mean};
 
 /// With base, bytecode and code this stays below 100.
@@ -130,6 +130,7 @@ impl Check<'_> {
         self.packages(base.build_packages.as_ref());
         self.package_patterns(base.deny.as_ref());
         self.package_patterns(base.allow.as_ref());
+        self.environment(base.environment.as_ref());
     }
 
     fn service(&mut self, manifest: &Manifest, name: &Spanned<String>, service: &Service) {
@@ -164,12 +165,7 @@ impl Check<'_> {
         for file in service.files.iter().flatten() {
             self.absolute(Some(&file.target), "target");
         }
-        for (variable, _) in service.environment.iter().flatten() {
-            if variable.is_empty() || variable.contains(['=', '\0', ' ']) {
-                let message = format!("`{}` is not a name of an environment variable", variable.value);
-                self.error(variable.span, message, "names hold letters, digits and `_`");
-            }
-        }
+        self.environment(service.environment.as_ref());
         let runs = items(service.command.as_ref()).len() + items(service.entrypoint.as_ref()).len();
         // Beside errors the command may be among what is wrong.
         if runs == 0 && !self.diagnostics.has_errors() {
@@ -178,6 +174,27 @@ impl Check<'_> {
                     .at(self.file, name.span)
                     .help("the base image's own command will run; add `command: [python, -m, …]`"),
             );
+        }
+    }
+
+    fn environment(&mut self, environment: Option<&Table<Spanned<String>>>) {
+        for (variable, value) in environment.into_iter().flatten() {
+            if variable.is_empty() || variable.contains(['=', '\0', ' ']) {
+                let message = format!("`{}` is not a name of an environment variable", variable.value);
+                self.error(variable.span, message, "names hold letters, digits and `_`");
+            }
+            if value.contains('\0') {
+                let message = format!("the value of `{}` holds a zero byte", variable.value);
+                self.error(value.span, message, "no program can be given such a value");
+            }
+            // A literal `$PATH` in PATH leaves a container without its programs; elsewhere a `$` may be meant.
+            if variable.value == "PATH" && value.contains('$') {
+                self.diagnostics.push(
+                    Diagnostic::warning("`PATH` holds a `$`, and values are not expanded")
+                        .at(self.file, value.span)
+                        .help("list all folders, the base image's included; `/opt/venv/bin` is put in front of them"),
+                );
+            }
         }
     }
 
