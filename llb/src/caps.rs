@@ -84,24 +84,24 @@ use std::collections::BTreeSet;
 /// `exec.meta.removemountstubs.recursive`; naming them fails the build everywhere.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caps {
-    pub(crate) listed: BTreeSet<String>,
-    pub(crate) checked: BTreeSet<String>,
+    pub(crate) listed: BTreeSet<&'static str>,
+    pub(crate) checked: BTreeSet<&'static str>,
 }
 
 impl Caps {
-    pub(crate) fn list(&mut self, cap: &str) {
-        self.listed.insert(cap.to_owned());
+    pub(crate) fn list(&mut self, cap: &'static str) {
+        self.listed.insert(cap);
     }
 
-    pub(crate) fn list_if(&mut self, wanted: bool, cap: &str) {
+    pub(crate) fn list_if(&mut self, wanted: bool, cap: &'static str) {
         if wanted {
             self.list(cap);
         }
     }
 
-    pub(crate) fn check_if(&mut self, wanted: bool, cap: &str) {
+    pub(crate) fn check_if(&mut self, wanted: bool, cap: &'static str) {
         if wanted {
-            self.checked.insert(cap.to_owned());
+            self.checked.insert(cap);
         }
     }
 }

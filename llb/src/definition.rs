@@ -22,7 +22,7 @@ pub(crate) struct Encoded {
     pub(crate) kind: OpKind,
     pub(crate) default_name: String,
     pub(crate) inputs: Vec<(String, i64)>,
-    pub(crate) checked: BTreeSet<String>,
+    pub(crate) checked: BTreeSet<&'static str>,
 }
 
 /// What an operation does.
@@ -62,7 +62,7 @@ pub struct VertexInfo<'a> {
     /// What is told about it.
     pub metadata: Option<&'a pb::OpMetadata>,
     /// What it needs that its metadata does not list.
-    pub checked_caps: &'a BTreeSet<String>,
+    pub checked_caps: &'a BTreeSet<&'static str>,
 }
 
 /// The daemon cannot do what the graph needs.
@@ -152,10 +152,10 @@ impl Definition {
     }
 
     /// Every capability that the graph needs.
-    pub fn caps(&self) -> BTreeSet<String> {
+    pub fn caps(&self) -> BTreeSet<&str> {
         let listed = self.metadata.values().flat_map(|metadata| metadata.caps.keys());
-        let checked = self.ops.iter().flat_map(|op| &op.checked);
-        listed.chain(checked).cloned().collect()
+        let checked = self.ops.iter().flat_map(|op| op.checked.iter().copied());
+        listed.map(String::as_str).chain(checked).collect()
     }
 
     /// Asks of every capability that the graph needs whether the daemon has it.
@@ -163,8 +163,8 @@ impl Definition {
         let unsupported = self.caps().into_iter().filter(|cap| !supported(cap));
         let missing: Vec<MissingCap> = unsupported
             .map(|cap| MissingCap {
-                steps: self.steps_with(&cap),
-                cap,
+                steps: self.steps_with(cap),
+                cap: cap.to_owned(),
             })
             .collect();
         if missing.is_empty() {

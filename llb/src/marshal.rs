@@ -83,10 +83,9 @@ impl<'a> Marshaller<'a> {
 
     fn add(&mut self, vertex: &Arc<Vertex>) {
         let (encoded, metadata) = self.encode(vertex);
-        let digest = encoded.digest.clone();
-        self.digests.insert(address(vertex), digest.clone());
-        self.sources.add(&digest, &vertex.meta.locations);
-        self.definition.add(encoded, &metadata);
+        self.digests.insert(address(vertex), encoded.digest.clone());
+        self.sources.add(&encoded.digest, &vertex.meta.locations);
+        self.definition.add(encoded, metadata);
     }
 
     fn encode(&self, vertex: &Vertex) -> (Encoded, pb::OpMetadata) {
@@ -119,7 +118,7 @@ impl<'a> Marshaller<'a> {
         };
         metadata
             .caps
-            .extend(to.caps.listed.into_iter().map(|cap| (cap, true)));
+            .extend(to.caps.listed.into_iter().map(|cap| (cap.to_owned(), true)));
         (Encoded::new(op, to.caps.checked), metadata)
     }
 
@@ -190,11 +189,14 @@ fn terminal_caps<'a>(all: impl Iterator<Item = &'a pb::OpMetadata>) -> BTreeMap<
         caps.list_if(!metadata.description.is_empty(), cap::META_DESCRIPTION);
         caps.list_if(metadata.export_cache.is_some(), cap::META_EXPORT_CACHE);
     }
-    caps.listed.into_iter().map(|cap| (cap, true)).collect()
+    caps.listed
+        .into_iter()
+        .map(|cap| (cap.to_owned(), true))
+        .collect()
 }
 
 impl Encoded {
-    fn new(op: pb::Op, checked: BTreeSet<String>) -> Self {
+    fn new(op: pb::Op, checked: BTreeSet<&'static str>) -> Self {
         let described = Self::describe(&op);
         let bytes = encode_op(op);
         Self {
@@ -208,13 +210,13 @@ impl Encoded {
 
 impl Definition {
     /// Adds an operation, or joins its metadata if an equal one is there.
-    fn add(&mut self, encoded: Encoded, metadata: &pb::OpMetadata) {
+    fn add(&mut self, encoded: Encoded, metadata: pb::OpMetadata) {
         match self.metadata.entry(encoded.digest.clone()) {
             Entry::Vacant(entry) => {
-                entry.insert(metadata.clone());
+                entry.insert(metadata);
                 self.ops.push(encoded);
             }
-            Entry::Occupied(mut entry) => meta::join(entry.get_mut(), metadata),
+            Entry::Occupied(mut entry) => meta::join(entry.get_mut(), &metadata),
         }
     }
 

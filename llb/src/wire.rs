@@ -39,12 +39,13 @@ pub fn encode_op(mut op: pb::Op) -> Vec<u8> {
 }
 
 fn encode_source(source: &pb::SourceOp) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(512);
+    let mut entry = Vec::with_capacity(128);
     if !source.identifier.is_empty() {
         string::encode(1, &source.identifier, &mut out);
     }
     for (key, value) in &source.attrs {
-        let mut entry = Vec::new();
+        entry.clear();
         string::encode(1, key, &mut entry);
         string::encode(2, value, &mut entry);
         encode_key(2, WireType::LengthDelimited, &mut out);
@@ -57,7 +58,8 @@ fn encode_source(source: &pb::SourceOp) -> Vec<u8> {
 /// `sha256:` and the lower-case hexadecimal hash of `bytes`.
 pub fn digest_of(bytes: &[u8]) -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut out = String::from("sha256:");
+    let mut out = String::with_capacity(7 + 64);
+    out.push_str("sha256:");
     for byte in Sha256::digest(bytes) {
         out.push(char::from(HEX[usize::from(byte >> 4)]));
         out.push(char::from(HEX[usize::from(byte & 15)]));

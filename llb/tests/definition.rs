@@ -56,12 +56,8 @@ fn never_asks_for_what_no_daemon_lists() {
     let copied = FileOp::on(State::scratch())
         .copy(Copy::from(&local, "/", "/").mode_str("u+x").always_replace())
         .build();
-    let caps = Exec::new(["x"])
-        .root(copied)
-        .build()
-        .root()
-        .marshal(&options())
-        .caps();
+    let exec = Exec::new(["x"]).root(copied).build().root().marshal(&options());
+    let caps = exec.caps();
     assert!(caps.contains(cap::FILE_COPY_ALWAYS_REPLACE), "{caps:?}");
     assert!(!caps.contains("file.copy.modestring"), "{caps:?}");
     assert!(!caps.contains("exec.meta.removemountstubs.recursive"), "{caps:?}");

@@ -1,7 +1,7 @@
 //! The pipeline of one build: read, plan, lower, solve; platforms side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use buildkit_llb::{Definition, Platform, Source, State, normalize_reference};
 use futures_util::future::try_join_all;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
 use crate::diag::Diagnostic;
-use crate::layers::{Census, Found};
+use crate::layers::Found;
 use crate::lower::{self, Compiler, Context, Folders};
 use crate::manifest::{ProjectPath, PythonMinor, User};
 use crate::plan::{self, Accounts, Inputs, Plan};
@@ -178,9 +178,9 @@ impl Build<'_> {
             .map(rfc3339);
         let labels = &self.options.labels;
         let config = if self.target.base_only {
-            lower::base_config(&plan, &image.config, platform, labels, created.as_deref())
+            lower::base_config(&plan, &image.config, &cx, labels, created.as_deref())
         } else {
-            lower::config(&plan, &image.config, platform, labels, created.as_deref())
+            lower::config(&plan, &image.config, &cx, labels, created.as_deref())
         };
         if !plan.smoke.is_empty() && !self.only_gathers() {
             let smoke = lower::marshal(&lower::smoke(&plan, tree, &config, &cx));
@@ -358,7 +358,7 @@ impl Build<'_> {
     ) -> Result<Plan, Failure> {
         let platform = cx.platform.to_string();
         let census = if packages.is_empty() {
-            Census::default()
+            Arc::default()
         } else {
             census::take(&self.loaded.file, &self.loaded.manifest, files, &platform)
         };

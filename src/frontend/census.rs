@@ -1,7 +1,7 @@
 //! The census of a project: every locked service's packages, so that all services group their wheels alike.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::lock::{from_source, picks};
 use super::project::{Files, Missing, Project};
@@ -48,14 +48,14 @@ fn is_locked(service: &Service) -> bool {
 }
 
 /// The census of a project on a platform. All services of a run ask for the same one, so the last is kept.
-pub(crate) fn take(file: &SourceFile, manifest: &Manifest, files: &Files, platform: &str) -> Census {
+pub(crate) fn take(file: &SourceFile, manifest: &Manifest, files: &Files, platform: &str) -> Arc<Census> {
     static LAST: Mutex<Option<Taken>> = Mutex::new(None);
     let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
     let asked = |taken: &&Taken| taken.platform == platform && taken.file == *file && taken.files == *files;
     if let Some(taken) = last().as_ref().filter(asked) {
         return taken.census.clone();
     }
-    let census = count(file, manifest, files, platform);
+    let census = Arc::new(count(file, manifest, files, platform));
     *last() = Some(Taken {
         platform: platform.to_owned(),
         file: file.clone(),
@@ -70,7 +70,7 @@ struct Taken {
     platform: String,
     file: SourceFile,
     files: Files,
-    census: Census,
+    census: Arc<Census>,
 }
 
 /// Counts the services whose locks were read. One whose lock has mistakes is not counted: its own build tells them.

@@ -63,16 +63,17 @@ pub fn group(
     census: &Census,
     budget: &Budget,
 ) -> Vec<WheelLayer> {
-    layers(Kind::Wheels, service, packages, place, census, budget)
+    let all = BTreeSet::new();
+    layers(Kind::Wheels, service, packages, place, (census, &all), budget)
 }
 
 /// Groups a service's packages into layers of their bytecode: all of them groups, since nobody knows from a lock how
-/// much a package has.
+/// much a package has. Services `without` bytecode have no part in it.
 pub fn group_bytecode(
     service: &str,
     packages: (&[Pick], &[String]),
     place: (&str, &str),
-    census: &Census,
+    (census, without): (&Census, &BTreeSet<String>),
     budget: &Budget,
 ) -> Vec<WheelLayer> {
     let budget = Budget {
@@ -82,7 +83,14 @@ pub fn group_bytecode(
         bytecode: 0,
         own: BTreeSet::new(),
     };
-    layers(Kind::Bytecode, service, packages, place, census, &budget)
+    layers(
+        Kind::Bytecode,
+        service,
+        packages,
+        place,
+        (census, without),
+        &budget,
+    )
 }
 
 fn layers(
@@ -90,27 +98,27 @@ fn layers(
     service: &str,
     (packages, identities): (&[Pick], &[String]),
     (venv, minor): (&str, &str),
-    census: &Census,
+    (census, without): (&Census, &BTreeSet<String>),
     budget: &Budget,
 ) -> Vec<WheelLayer> {
-    let places = if census.knows(service) {
-        Places::of(service, census, budget)
+    let alone;
+    let census = if census.knows(service) {
+        census
     } else {
-        Places::of(
-            service,
-            &Census::of_one(service, minor, (packages, identities)),
-            budget,
-        )
+        alone = Census::of_one(service, minor, (packages, identities));
+        &alone
     };
-    let mut layers: BTreeMap<Place, (Vec<usize>, BTreeSet<String>)> = BTreeMap::new();
+    let sharing = census.sharing(budget, without);
+    let places = Places::of(service, census, &sharing, budget);
+    let mut layers: BTreeMap<Place, (Vec<usize>, BTreeSet<usize>)> = BTreeMap::new();
     let pinned = |pick: &Pick| pick.artifact.is_pinned();
     for (index, pick) in packages.iter().enumerate().filter(|(_, pick)| pinned(pick)) {
         let (place, sharers) = places.place(&pick.name);
         let (members, services) = layers.entry(place).or_default();
         members.push(index);
-        services.extend(sharers);
+        services.extend(sharers.iter());
     }
-    let layer = |members: Vec<usize>, reason, services: BTreeSet<String>| {
+    let layer = |members: Vec<usize>, reason, services: Vec<String>| {
         let wheels = members.iter().map(|index| identities[*index].as_str());
         WheelLayer {
             kind,
@@ -118,15 +126,20 @@ fn layers(
             bytes: members.iter().map(|index| packages[*index].artifact.size()).sum(),
             packages: members,
             reason,
-            services: services.into_iter().collect(),
+            services,
         }
     };
     let mut layers = layers
         .into_iter()
-        .map(|(place, (members, sharers))| match place {
-            Place::Own(_) => layer(members, Reason::Own, sharers),
-            Place::Heavy(_) => layer(members, Reason::Heavy, sharers),
-            Place::Light { sharers, group, of } => layer(members, Reason::Light { group, of }, sharers),
+        .map(|(place, (members, services))| {
+            let (reason, services) = match place {
+                Place::Own(_) => (Reason::Own, places.names(services)),
+                Place::Heavy(_) => (Reason::Heavy, places.names(services)),
+                Place::Light { sharers, group, of } => {
+                    (Reason::Light { group, of }, places.names(sharers.iter().copied()))
+                }
+            };
+            layer(members, reason, services)
         })
         .collect::<Vec<_>>();
     let local = (0..packages.len()).filter(|index| !pinned(&packages[*index]));
@@ -135,7 +148,7 @@ fn layers(
         // Compiling the repository's own is quick: one more layer is enough.
         Kind::Bytecode => vec![local.collect()],
     };
-    let own = BTreeSet::from([service.to_owned()]);
+    let own = vec![service.to_owned()];
     let local = local.into_iter().filter(|members| !members.is_empty());
     layers.extend(local.map(|members| layer(members, Reason::Local, own.clone())));
     layers.sort_by_key(|layer| match layer.reason {

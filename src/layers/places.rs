@@ -14,6 +14,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -21,8 +22,8 @@ use super::Budget;
 use super::census::{Census, Used};
 use crate::python::PackageName;
 
-/// A set of services.
-pub(super) type Sharers = BTreeSet<String>;
+/// A set of services, each by its place among all of them; sorted.
+pub(super) type Sharers = Arc<[usize]>;
 
 /// Where a wheel goes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,145 +45,147 @@ pub(super) enum Place {
 
 /// The places of one service's wheels.
 #[derive(Debug)]
-pub(super) struct Places {
-    /// By package, with those that use the very same file.
-    known: BTreeMap<PackageName, (Place, Sharers)>,
-    service: String,
+pub(super) struct Places<'a> {
+    sharing: &'a Sharing,
+    budget: &'a Budget,
+    used: Option<&'a BTreeMap<PackageName, Used>>,
+    /// The service alone.
+    own: Sharers,
     own_groups: u32,
 }
 
-impl Places {
-    /// Decides for one service.
-    pub(super) fn of(service: &str, census: &Census, budget: &Budget) -> Self {
-        let sharing = Sharing::new(census, budget);
-        let own = Sharers::from([service.to_owned()]);
-        let own_groups = sharing.groups_of(service, &own).max(1);
-        let known = census.used(service).map(|(name, used)| {
-            let sharers = sharing.sharers(used).clone();
-            let place = if budget.own.contains(name) {
-                Place::Own(name.clone())
-            } else if sharing.is_heavy(used) {
-                Place::Heavy(name.clone())
-            } else {
-                let (sharers, of) = match sharing.agreed(&sharers) {
-                    0 => (own.clone(), own_groups),
-                    of => (sharers.clone(), of),
-                };
-                let group = hash(name) % of;
-                Place::Light { sharers, group, of }
-            };
-            (name.clone(), (place, sharers))
-        });
+impl<'a> Places<'a> {
+    /// Those of one service, by what all agree on.
+    pub(super) fn of(service: &str, census: &'a Census, sharing: &'a Sharing, budget: &'a Budget) -> Self {
+        let place = sharing.services.iter().position(|name| name == service);
+        let own = place.into_iter().collect::<Sharers>();
         Self {
-            known: known.collect(),
-            service: service.to_owned(),
-            own_groups,
+            own_groups: sharing.agreed(&own).max(1),
+            used: census.used(service),
+            sharing,
+            budget,
+            own,
         }
     }
 
     /// Where a package goes and who else has it there. One that the census did not see, since the base is not as
     /// assumed, goes to the service's own groups.
-    pub(super) fn place(&self, name: &PackageName) -> (Place, Sharers) {
-        self.known.get(name).cloned().unwrap_or_else(|| {
-            let sharers = Sharers::from([self.service.clone()]);
-            let place = Place::Light {
-                sharers: sharers.clone(),
-                group: hash(name) % self.own_groups,
-                of: self.own_groups,
-            };
-            (place, sharers)
-        })
+    pub(super) fn place(&self, name: &PackageName) -> (Place, &Sharers) {
+        let Some(used) = self.used.and_then(|used| used.get(name)) else {
+            return (light(name, &self.own, self.own_groups), &self.own);
+        };
+        let sharers = &self.sharing.sharers[used.file];
+        let place = if self.budget.own.contains(name) {
+            Place::Own(name.clone())
+        } else if self.sharing.heavy[used.file] {
+            Place::Heavy(name.clone())
+        } else {
+            match self.sharing.agreed(sharers) {
+                0 => light(name, &self.own, self.own_groups),
+                of => light(name, sharers, of),
+            }
+        };
+        (place, sharers)
+    }
+
+    /// The names of some services.
+    pub(super) fn names(&self, sharers: impl IntoIterator<Item = usize>) -> Vec<String> {
+        let names = sharers
+            .into_iter()
+            .map(|place| self.sharing.services[place].clone());
+        names.collect()
+    }
+}
+
+fn light(name: &PackageName, sharers: &Sharers, of: u32) -> Place {
+    Place::Light {
+        sharers: sharers.clone(),
+        group: hash(name) % of,
+        of,
     }
 }
 
 /// What all services agree on.
-struct Sharing<'a> {
-    census: &'a Census,
-    budget: &'a Budget,
-    sharers: BTreeMap<&'a (String, String), Sharers>,
-    /// Largest wheels of each service.
-    largest: BTreeMap<&'a str, BTreeSet<&'a (String, String)>>,
+#[derive(Debug)]
+pub(super) struct Sharing {
+    /// Their names, sorted.
+    services: Vec<String>,
+    /// Who uses a file.
+    sharers: Vec<Sharers>,
+    /// Whether a file is among the largest of every service that uses it.
+    heavy: Vec<bool>,
     /// How each service divides its groups among the sets that its light wheels belong to.
-    groups: BTreeMap<&'a str, BTreeMap<Sharers, u32>>,
+    groups: Vec<BTreeMap<Sharers, u32>>,
 }
 
-impl<'a> Sharing<'a> {
-    fn new(census: &'a Census, budget: &'a Budget) -> Self {
-        let mut sharers: BTreeMap<_, Sharers> = BTreeMap::new();
-        for service in census.services() {
-            for (_, used) in census.used(service) {
-                sharers.entry(&used.file).or_default().insert(service.to_owned());
+impl Sharing {
+    /// Decides for all services of a census but some.
+    pub(super) fn new(census: &Census, budget: &Budget, without: &BTreeSet<String>) -> Self {
+        let services = || {
+            census
+                .services()
+                .filter(|(name, _)| !without.contains(*name))
+                .enumerate()
+        };
+        let mut sharers = vec![Vec::new(); census.files()];
+        for (place, (_, used)) in services() {
+            for file in used.values().map(|used| used.file) {
+                // Two packages of a service may come from one file.
+                if sharers[file].last() != Some(&place) {
+                    sharers[file].push(place);
+                }
             }
         }
-        let largest = census
-            .services()
-            .map(|service| (service, largest(census, service, budget)));
-        let mut sharing = Self {
-            largest: largest.collect(),
-            groups: BTreeMap::new(),
-            census,
-            budget,
+        let mut large = vec![0; census.files()];
+        for (_, (_, used)) in services() {
+            for file in largest(used, budget) {
+                large[file] += 1;
+            }
+        }
+        let heavy = large
+            .iter()
+            .zip(&sharers)
+            .map(|(large, sharers)| *large == sharers.len());
+        let heavy = heavy.collect::<Vec<_>>();
+        let sharers = sharers.into_iter().map(Sharers::from).collect::<Vec<_>>();
+        let groups = services().map(|(place, (_, used))| {
+            let light = used
+                .iter()
+                .filter(|(name, used)| !budget.own.contains(*name) && !heavy[used.file]);
+            let mut counts: BTreeMap<&Sharers, usize> = BTreeMap::new();
+            for (_, used) in light {
+                *counts.entry(&sharers[used.file]).or_default() += 1;
+            }
+            divide(&Sharers::from([place]), counts, budget.groups)
+        });
+        Self {
+            services: services().map(|(_, (name, _))| name.to_owned()).collect(),
+            groups: groups.collect(),
             sharers,
-        };
-        let groups = census
-            .services()
-            .map(|service| (service, sharing.divided(service)));
-        sharing.groups = groups.collect();
-        sharing
-    }
-
-    fn sharers(&self, used: &Used) -> &Sharers {
-        &self.sharers[&used.file]
-    }
-
-    fn is_heavy(&self, used: &Used) -> bool {
-        let among = |service: &String| {
-            self.largest
-                .get(service.as_str())
-                .is_some_and(|files| files.contains(&used.file))
-        };
-        self.sharers(used).iter().all(among)
+            heavy,
+        }
     }
 
     /// How many groups the services of a set give it, all of them alike; none when one of them has no room for it.
     fn agreed(&self, sharers: &Sharers) -> u32 {
-        let shares = sharers.iter().map(|service| self.groups_of(service, sharers));
-        shares.min().unwrap_or(0)
-    }
-
-    fn groups_of(&self, service: &str, sharers: &Sharers) -> u32 {
-        let groups = self.groups.get(service);
-        groups
-            .and_then(|groups| groups.get(sharers).copied())
-            .unwrap_or(0)
-    }
-
-    fn divided(&self, service: &str) -> BTreeMap<Sharers, u32> {
-        let mut counts: BTreeMap<&Sharers, usize> = BTreeMap::new();
-        let light = self
-            .census
-            .used(service)
-            .filter(|(name, used)| !self.budget.own.contains(*name) && !self.is_heavy(used));
-        for (_, used) in light {
-            *counts.entry(self.sharers(used)).or_default() += 1;
-        }
-        divide(service, counts, self.budget.groups)
+        let shares = sharers
+            .iter()
+            .map(|place| self.groups[*place].get(sharers).copied());
+        shares.min().flatten().unwrap_or(0)
     }
 }
 
 /// The largest wheels of a service, as many as may be alone. Sizes are compared by magnitude, so that a new version
 /// that is a bit larger moves no other.
-fn largest<'a>(census: &'a Census, service: &str, budget: &Budget) -> BTreeSet<&'a (String, String)> {
-    let (own, others): (Vec<_>, Vec<_>) = census
-        .used(service)
-        .partition(|(name, _)| budget.own.contains(*name));
+fn largest(used: &BTreeMap<PackageName, Used>, budget: &Budget) -> BTreeSet<usize> {
+    let (own, others): (Vec<_>, Vec<_>) = used.iter().partition(|(name, _)| budget.own.contains(*name));
     let mut heavy = others
         .into_iter()
         .filter(|(_, used)| used.size >= budget.heavy_bytes)
         .collect::<Vec<_>>();
     heavy.sort_by_key(|(name, used)| (Reverse(used.size.checked_ilog2()), *name));
     heavy.truncate(budget.heavy.saturating_sub(own.len()));
-    heavy.into_iter().map(|(_, used)| &used.file).collect()
+    heavy.into_iter().map(|(_, used)| used.file).collect()
 }
 
 /// Sizes of sets in groups. Coarse steps, so that one package more seldom changes anything.
@@ -195,16 +198,15 @@ pub(super) fn step(limit: u32) -> u32 {
 
 /// Divides `groups` among sets by how many wheels they hold. When there are too many sets, the smallest count to the
 /// service's own.
-fn divide(service: &str, counts: BTreeMap<&Sharers, usize>, groups: u32) -> BTreeMap<Sharers, u32> {
-    let own = Sharers::from([service.to_owned()]);
+fn divide(own: &Sharers, counts: BTreeMap<&Sharers, usize>, groups: u32) -> BTreeMap<Sharers, u32> {
     let mut sets = counts.into_iter().collect::<Vec<_>>();
     sets.sort_by_key(|(set, count)| (Reverse(*count), *set));
     let room = usize::try_from(groups).unwrap_or(usize::MAX);
     if sets.len() > room {
-        let (mine, mut others): (Vec<_>, Vec<_>) = sets.into_iter().partition(|(set, _)| **set == own);
+        let (mine, mut others): (Vec<_>, Vec<_>) = sets.into_iter().partition(|(set, _)| *set == own);
         let rest = others.split_off(room - 1);
         let count = mine.iter().chain(&rest).map(|(_, count)| count).sum();
-        others.push((&own, count));
+        others.push((own, count));
         sets = others;
     }
     let mut steps = vec![0; sets.len()];

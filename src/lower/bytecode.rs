@@ -6,10 +6,9 @@
 
 use buildkit_llb::{Exec, Mount, Network, State};
 
-use super::context::{Context, EPOCH};
-use super::wheels::wheel;
+use super::context::EPOCH;
+use super::wheels::Wheels;
 use crate::layers::{Kind, WheelLayer};
-use crate::plan::Plan;
 
 const SHELL: &str = include_str!("scripts/bytecode.sh");
 const PYTHON: &str = include_str!("scripts/bytecode.py");
@@ -24,12 +23,13 @@ pub struct Compiler {
 }
 
 /// A bytecode layer.
-pub(super) fn layer(plan: &Plan, layer: &WheelLayer, cx: &Context, name: String) -> State {
-    compile(plan, &layer.packages, cx, State::scratch(), name)
+pub(super) fn layer(wheels: &Wheels<'_>, layer: &WheelLayer, name: String) -> State {
+    compile(wheels, &layer.packages, State::scratch(), name)
 }
 
 /// The bytecode of all packages into a tree that holds them, where the engine cannot merge.
-pub(super) fn compile_into(plan: &Plan, cx: &Context, tree: State) -> State {
+pub(super) fn compile_into(wheels: &Wheels<'_>, tree: State) -> State {
+    let plan = wheels.plan;
     let layers = plan.layers.iter().filter(|layer| layer.kind == Kind::Bytecode);
     let mut packages = layers
         .flat_map(|layer| layer.packages.clone())
@@ -43,10 +43,11 @@ pub(super) fn compile_into(plan: &Plan, cx: &Context, tree: State) -> State {
         plan.service,
         packages.len()
     );
-    compile(plan, &packages, cx, tree, name)
+    compile(wheels, &packages, tree, name)
 }
 
-fn compile(plan: &Plan, packages: &[usize], cx: &Context, on: State, name: String) -> State {
+fn compile(wheels: &Wheels<'_>, packages: &[usize], on: State, name: String) -> State {
+    let (plan, cx) = (wheels.plan, wheels.cx);
     let Some(compiler) = &cx.compiler else { return on };
     let minor = plan.interpreter.minor.to_string();
     let site_packages = format!("{}/lib/python{minor}/site-packages", plan.venv);
@@ -71,7 +72,7 @@ fn compile(plan: &Plan, packages: &[usize], cx: &Context, on: State, name: Strin
         exec.env("PATH", &compiler.path)
     };
     let exec = packages.iter().enumerate().fold(exec, |exec, (n, index)| {
-        exec.mount(Mount::bind(format!("/run/wheels/{n}"), wheel(plan, *index, cx)).readonly())
+        exec.mount(Mount::bind(format!("/run/wheels/{n}"), wheels.tree(*index)).readonly())
     });
     cx.output(exec, name, plan.at)
 }

@@ -23,7 +23,7 @@ pub(super) fn layer(plan: &Plan, cx: &Context) -> Option<State> {
 
 /// Adds code and files to a tree; nothing when the service has neither.
 pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
-    if plan.code.is_empty() && plan.files.is_empty() && plan.image.working_dir == "/" {
+    if !is_needed(plan) {
         return None;
     }
     let source = context_source(cx, &plan.service, &paths(&plan.code, &plan.files));
@@ -66,6 +66,11 @@ pub(super) fn add(plan: &Plan, cx: &Context, on: State) -> Option<State> {
 /// Where the code is listed.
 fn code_at(plan: &Plan) -> Span {
     plan.code.first().map_or(plan.at, |code| code.at)
+}
+
+/// Whether there is anything for the layer to hold.
+pub(super) fn is_needed(plan: &Plan) -> bool {
+    !plan.code.is_empty() || !plan.files.is_empty() || plan.image.working_dir != "/"
 }
 
 /// Makes the folder that a path is in. A copy would give a folder that it has to make the permissions of the file.

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use buildkit_llb::Platform;
 use serde_json::{Map, Value, json};
 
+use super::context::Context;
+use super::history;
 use crate::plan::Plan;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -16,22 +17,23 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub fn config(
     plan: &Plan,
     base: &[u8],
-    platform: &Platform,
+    cx: &Context,
     labels: &BTreeMap<String, String>,
     created: Option<&str>,
 ) -> Vec<u8> {
-    shaped(base, platform, created, |config| apply(plan, labels, config))
+    let layers = history::service(plan, cx);
+    shaped(base, cx, layers, created, |config| apply(plan, labels, config))
 }
 
 /// The config of a base alone: its environment and labels on the image's own.
 pub fn base_config(
     plan: &Plan,
     base: &[u8],
-    platform: &Platform,
+    cx: &Context,
     labels: &BTreeMap<String, String>,
     created: Option<&str>,
 ) -> Vec<u8> {
-    shaped(base, platform, created, |config| {
+    shaped(base, cx, history::base(plan), created, |config| {
         let environment = environment(&plan.image.environment, config.get("Env"));
         let list = environment
             .into_iter()
@@ -48,21 +50,24 @@ pub fn base_config(
 
 fn shaped(
     base: &[u8],
-    platform: &Platform,
+    cx: &Context,
+    layers: Vec<String>,
     created: Option<&str>,
     apply: impl FnOnce(&mut Map<String, Value>),
 ) -> Vec<u8> {
     let mut image = serde_json::from_slice::<Map<String, Value>>(base).unwrap_or_default();
+    let platform = &cx.platform;
     image.insert("architecture".to_owned(), json!(platform.architecture));
     image.insert("os".to_owned(), json!(platform.os));
     if !platform.variant.is_empty() {
         image.insert("variant".to_owned(), json!(platform.variant));
     }
+    history::write(&mut image, layers, created);
     image.remove("created");
     if let Some(created) = created {
         image.insert("created".to_owned(), json!(created));
     }
-    // The exporter counts layers and writes the history of those it adds.
+    // The exporter writes the layers that there are.
     image.remove("rootfs");
     let mut config = match image.remove("config") {
         Some(Value::Object(config)) => config,

@@ -10,6 +10,7 @@ mod config;
 mod context;
 mod download;
 mod folders;
+mod history;
 mod pack;
 mod probe;
 mod resolve;

@@ -59,8 +59,14 @@ fn linked(cx: &Context, op: FileOp, links: &[(&str, String)]) -> FileOp {
 fn account(plan: &Plan, op: FileOp) -> FileOp {
     let Some(account) = &plan.account else { return op };
     let Some(new) = &account.add else { return op };
-    op.mkdir("/etc", 0o755, true, None)
+    let op = op
+        .mkdir("/etc", 0o755, true, None)
         .mkfile("/etc/passwd", 0o644, new.passwd.clone().into_bytes(), None)
-        .mkfile("/etc/group", 0o644, new.group.clone().into_bytes(), None)
-        .mkdir(&new.home, 0o755, true, Owner::ids(account.uid, account.gid))
+        .mkfile("/etc/group", 0o644, new.group.clone().into_bytes(), None);
+    // Folders that are made on the way get the owner of the last, so those above the home come first.
+    let op = match new.home.rsplit_once('/') {
+        Some((above, _)) if !above.is_empty() => op.mkdir(above, 0o755, true, None),
+        _ => op,
+    };
+    op.mkdir(&new.home, 0o755, true, Owner::ids(account.uid, account.gid))
 }

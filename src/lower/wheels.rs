@@ -1,5 +1,7 @@
 //! The wheel stage: files by digest, built where they are sources, unpacked to layers.
 
+use std::cell::OnceCell;
+
 use buildkit_llb::{Copy, Exec, ExecHandle, FileOp, Mount, Network, Sharing, Source, State};
 
 use super::code::{narrowed, package_folder};
@@ -22,15 +24,37 @@ const FACTS_FILE: &str = "facts.json";
 /// The plan's wheel layers, each a tree of its own.
 pub(super) fn layers(plan: &Plan, found: &[Found], cx: &Context) -> Vec<State> {
     let wanted = plan.wanted();
+    let wheels = Wheels::new(plan, cx);
     let layers = wanted.iter().zip(found);
-    layers.map(|(layer, found)| one(plan, layer, found, cx)).collect()
+    layers.map(|(layer, found)| one(&wheels, layer, found)).collect()
 }
 
-fn one(plan: &Plan, wanted: &Wanted<'_>, found: &Found, cx: &Context) -> State {
-    let (kind, name) = (wanted.layer.kind, step(wanted));
+/// Trees that hold one wheel each, made when they are first asked for: the layer of a wheel and that of its bytecode
+/// begin with the same.
+pub(super) struct Wheels<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) cx: &'a Context,
+    made: Vec<OnceCell<State>>,
+}
+
+impl<'a> Wheels<'a> {
+    fn new(plan: &'a Plan, cx: &'a Context) -> Self {
+        let made = vec![OnceCell::new(); plan.packages.len()];
+        Self { plan, cx, made }
+    }
+
+    /// The tree of a package's wheel.
+    pub(super) fn tree(&self, index: usize) -> State {
+        let make = || wheel(self.plan, index, self.cx);
+        self.made[index].get_or_init(make).clone()
+    }
+}
+
+fn one(wheels: &Wheels<'_>, wanted: &Wanted<'_>, found: &Found) -> State {
+    let (kind, name, cx) = (wanted.layer.kind, step(wanted), wheels.cx);
     match found {
-        Found::Unpack if kind == Kind::Bytecode => bytecode::layer(plan, wanted.layer, cx, name),
-        Found::Unpack => output(&unpack(plan, wanted, cx), "/out"),
+        Found::Unpack if kind == Kind::Bytecode => bytecode::layer(wheels, wanted.layer, name),
+        Found::Unpack => output(&unpack(wheels, wanted), "/out"),
         Found::Image { reference, .. } => Source::image(reference)
             .platform(cx.platform.clone())
             .name(name)
@@ -51,16 +75,16 @@ fn step(wanted: &Wanted<'_>) -> String {
 /// The tree of a bytecode layer; none of other layers.
 pub fn bytecode_tree(plan: &Plan, wanted: &Wanted<'_>, cx: &Context) -> Option<State> {
     let is_bytecode = wanted.layer.kind == Kind::Bytecode;
-    is_bytecode.then(|| bytecode::layer(plan, wanted.layer, cx, step(wanted)))
+    is_bytecode.then(|| bytecode::layer(&Wheels::new(plan, cx), wanted.layer, step(wanted)))
 }
 
 /// An exec on nothing: no network, no Python, only `unwheel` and the wheels, each mounted read-only so that the
 /// cache goes by their content. Nothing of the base or the service is in its key.
-fn unpack(plan: &Plan, wanted: &Wanted<'_>, cx: &Context) -> ExecHandle {
-    let exec = unwheel(plan, &wanted.layer.packages, "/out", cx)
+fn unpack(wheels: &Wheels<'_>, wanted: &Wanted<'_>) -> ExecHandle {
+    let exec = unwheel(wheels, &wanted.layer.packages, "/out")
         .root(State::scratch())
         .mount(Mount::bind("/out", State::scratch()));
-    cx.exec(exec, step(wanted), plan.at).build()
+    wheels.cx.exec(exec, step(wanted), wheels.plan.at).build()
 }
 
 fn output(exec: &ExecHandle, mount: &str) -> State {
@@ -76,18 +100,19 @@ pub fn facts_file(layer: usize) -> String {
 /// What is known of the wheels of those layers that are unpacked in the graph, a file each; nothing when there are none.
 /// Comes out of the steps that unpack them, so it costs no step of its own.
 pub fn facts(plan: &Plan, found: &[Found], cx: &Context) -> Option<State> {
+    let wheels = Wheels::new(plan, cx);
     let trees = if cx.merge {
         let wanted = plan.wanted();
         let layers = wanted.iter().zip(found).enumerate();
         let unpacked =
             layers.filter(|(_, (layer, found))| layer.layer.kind == Kind::Wheels && **found == Found::Unpack);
         unpacked
-            .map(|(at, (layer, _))| (at, output(&unpack(plan, layer, cx), FACTS)))
+            .map(|(at, (layer, _))| (at, output(&unpack(&wheels, layer), FACTS)))
             .collect()
     } else if plan.packages.is_empty() {
         Vec::new()
     } else {
-        vec![(0, output(&install(plan, cx, base::rootfs(plan, cx)), FACTS))]
+        vec![(0, output(&install(&wheels, base::rootfs(plan, cx)), FACTS))]
     };
     if trees.is_empty() {
         return None;
@@ -110,18 +135,21 @@ pub(super) fn install_into(plan: &Plan, cx: &Context, base: State) -> State {
     if plan.packages.is_empty() {
         return base;
     }
-    bytecode::compile_into(plan, cx, install(plan, cx, base).root())
+    let wheels = Wheels::new(plan, cx);
+    bytecode::compile_into(&wheels, install(&wheels, base).root())
 }
 
-fn install(plan: &Plan, cx: &Context, base: State) -> ExecHandle {
+fn install(wheels: &Wheels<'_>, base: State) -> ExecHandle {
+    let (plan, cx) = (wheels.plan, wheels.cx);
     let all = (0..plan.packages.len()).collect::<Vec<_>>();
-    let exec = unwheel(plan, &all, "/", cx).root(base);
+    let exec = unwheel(wheels, &all, "/").root(base);
     let count = plan.packages.len();
     let name = format!("[{}] install {count} packages", plan.service);
     cx.exec(exec, name, plan.at).build()
 }
 
-fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
+fn unwheel(wheels: &Wheels<'_>, packages: &[usize], root: &str) -> Exec {
+    let (plan, cx) = (wheels.plan, wheels.cx);
     let minor = plan.interpreter.minor.to_string();
     let facts = format!("{FACTS}/{FACTS_FILE}");
     let place = ["--root", root, "--venv", &plan.venv, "--python", &minor];
@@ -143,7 +171,7 @@ fn unwheel(plan: &Plan, packages: &[usize], root: &str, cx: &Context) -> Exec {
         )
         .mount(Mount::bind(FACTS, State::scratch()));
     packages.iter().enumerate().fold(exec, |exec, (n, index)| {
-        exec.mount(Mount::bind(format!("/run/wheels/{n}"), wheel(plan, *index, cx)).readonly())
+        exec.mount(Mount::bind(format!("/run/wheels/{n}"), wheels.tree(*index)).readonly())
     })
 }
 

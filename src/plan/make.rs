@@ -108,8 +108,13 @@ fn layers(inputs: &Inputs<'_>, minor: &str) -> Vec<WheelLayer> {
         let services = inputs.manifest.services.iter();
         let without = services.filter(|(_, service)| !bytecode(inputs.manifest, service));
         let without = without.map(|(name, _)| name.value.clone()).collect();
-        let census = inputs.census.clone().without(&without);
-        layers.extend(group_bytecode(name, packages, place, &census, &budget));
+        layers.extend(group_bytecode(
+            name,
+            packages,
+            place,
+            (inputs.census, &without),
+            &budget,
+        ));
     }
     layers
 }

@@ -1,7 +1,7 @@
 //! Which file of each locked package is installed on a target: markers first, then the best wheel, else the source.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::MarkerEnvironment;
@@ -34,10 +34,14 @@ pub struct Target<'a> {
 }
 
 /// The files to install, sorted by package name; or every package that has none.
-pub fn choose(file: &SourceFile, lock: &Lock, target: &Target<'_>) -> Result<Vec<Pick>, Diagnostics> {
+pub fn choose<'a>(
+    file: &'a SourceFile,
+    lock: &'a Lock,
+    target: &'a Target<'_>,
+) -> Result<Vec<Pick>, Diagnostics> {
     let mut mistakes = Diagnostics::default();
     let environment = target.interpreter.markers().map_err(Diagnostic::error)?;
-    let chooser = Chooser {
+    let mut chooser = Chooser {
         file,
         target,
         locate: Locate {
@@ -47,6 +51,8 @@ pub fn choose(file: &SourceFile, lock: &Lock, target: &Target<'_>) -> Result<Vec
         tags: Tags::of(target.interpreter),
         environment,
         selection: with_default(target.selection, lock),
+        markers: BTreeMap::new(),
+        requires: BTreeSet::new(),
     };
     chooser
         .requires_python(lock.requires_python.as_ref())
@@ -93,10 +99,14 @@ struct Chooser<'a> {
     tags: Tags,
     environment: MarkerEnvironment,
     selection: Selection,
+    /// What markers say: many packages have the same.
+    markers: BTreeMap<&'a str, bool>,
+    /// Python versions that the interpreter is among.
+    requires: BTreeSet<&'a str>,
 }
 
-impl Chooser<'_> {
-    fn package(&self, package: &Package) -> Result<Option<Pick>, Diagnostic> {
+impl<'a> Chooser<'a> {
+    fn package(&mut self, package: &'a Package) -> Result<Option<Pick>, Diagnostic> {
         if !self.wanted(package)? {
             return Ok(None);
         }
@@ -113,21 +123,28 @@ impl Chooser<'_> {
         }))
     }
 
-    fn wanted(&self, package: &Package) -> Result<bool, Diagnostic> {
+    fn wanted(&mut self, package: &'a Package) -> Result<bool, Diagnostic> {
         let Some(marker) = &package.marker else {
             return Ok(true);
         };
-        marker::holds(marker.get_ref(), &self.environment, &self.selection).map_err(|error| {
+        if let Some(holds) = self.markers.get(marker.get_ref().as_str()) {
+            return Ok(*holds);
+        }
+        let holds = marker::holds(marker.get_ref(), &self.environment, &self.selection).map_err(|error| {
             Diagnostic::error(format!(
                 "marker of `{}` cannot be read: {error}",
                 package.name.get_ref()
             ))
             .at(self.file, span(marker))
-        })
+        })?;
+        self.markers.insert(marker.get_ref(), holds);
+        Ok(holds)
     }
 
-    fn requires_python(&self, specifiers: Option<&Spanned<String>>) -> Result<(), Diagnostic> {
-        let Some(text) = specifiers else { return Ok(()) };
+    fn requires_python(&mut self, specifiers: Option<&'a Spanned<String>>) -> Result<(), Diagnostic> {
+        let Some(text) = specifiers.filter(|text| !self.requires.contains(text.get_ref().as_str())) else {
+            return Ok(());
+        };
         let wrong = |message: String| Diagnostic::error(message).at(self.file, span(text));
         let specifiers: VersionSpecifiers = text.get_ref().parse().map_err(|e| wrong(format!("{e}")))?;
         let version: Version = self
@@ -137,6 +154,7 @@ impl Chooser<'_> {
             .parse()
             .map_err(|e| wrong(format!("{e}")))?;
         if specifiers.contains(&version) {
+            self.requires.insert(text.get_ref());
             return Ok(());
         }
         Err(wrong(format!(

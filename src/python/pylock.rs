@@ -108,18 +108,22 @@ pub struct File {
 impl File {
     /// The file's name.
     pub fn filename(&self) -> &str {
-        let from = |text: &'_ str| -> usize { text.rfind('/').map_or(0, |at| at + 1) };
         match (&self.name, &self.url, &self.path) {
             (Some(name), _, _) => name,
             (None, Some(url), _) => {
-                let end = ['?', '#'].into_iter().filter_map(|c| url.find(c)).min();
-                let end = end.unwrap_or(url.len());
-                &url[from(&url[..end])..end]
+                let end = url.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+                last(&url[..end.unwrap_or(url.len())])
             }
-            (None, None, Some(path)) => &path[from(path)..],
+            (None, None, Some(path)) => last(path),
             (None, None, None) => "",
         }
     }
+}
+
+/// What follows the last slash.
+fn last(path: &str) -> &str {
+    let slash = path.bytes().rposition(|byte| byte == b'/');
+    &path[slash.map_or(0, |at| at + 1)..]
 }
 
 impl Lock {

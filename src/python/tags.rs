@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::interpreter::{Interpreter, Libc};
-use super::wheel_name::WheelName;
+use super::wheel_name::{WheelName, split};
 
 /// Ranks of wheels for any platform begin here, past those for one.
 const PURE: usize = 1 << 20;
@@ -51,16 +51,18 @@ impl Tags {
 
     /// How well a wheel fits: lower is better, none when it does not.
     pub fn rank(&self, wheel: &WheelName<'_>) -> Option<usize> {
-        wheel.tags().filter_map(|tag| self.rank_of(tag)).min()
-    }
-
-    fn rank_of(&self, (python, abi, platform): (&str, &str, &str)) -> Option<usize> {
-        if platform == "any" {
-            let place = self.pure.get(python).filter(|_| abi == "none")?;
-            return Some(PURE + place);
+        if wheel.platform == "any" {
+            let pure = split(wheel.python)
+                .filter_map(|python| self.pure.get(python))
+                .min()?;
+            return split(wheel.abi).any(|abi| abi == "none").then_some(PURE + pure);
         }
-        let (abi, platform) = (self.abis.get(python)?.get(abi)?, self.platforms.get(platform)?);
-        Some(abi * self.platforms.len() + platform)
+        // Most wheels of a lock are for another Python: their platforms are never looked at.
+        let pairs = split(wheel.python).filter_map(|python| self.abis.get(python));
+        let pairs = pairs.flat_map(|abis| split(wheel.abi).filter_map(|abi| abis.get(abi)));
+        let abi = pairs.min()?;
+        let platforms = split(wheel.platform).filter_map(|platform| self.platforms.get(platform));
+        Some(abi * self.platforms.len() + platforms.min()?)
     }
 
     /// What is wanted, in a few words for a message.

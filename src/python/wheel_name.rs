@@ -1,12 +1,10 @@
 //! Wheel file names: `name-version(-build)?-python-abi-platform.whl` (binary distribution format).
 
-use super::name::PackageName;
-
 /// The parts of a wheel's file name, as written there: a lock names ten times more wheels than are installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WheelName<'a> {
-    /// Package.
-    pub name: PackageName,
+    /// Package as written.
+    pub name: &'a str,
     /// Version as written.
     pub version: &'a str,
     /// Build number and the rest of the build tag, for ties.
@@ -27,7 +25,7 @@ impl<'a> WheelName<'a> {
             .ok_or_else(|| format!("`{filename}` does not end in `.whl`"))?;
         let mut parts = [""; 6];
         let mut count = 0;
-        for part in stem.split('-') {
+        for part in stem.split(ONE_OF_DASH) {
             *parts.get_mut(count).ok_or_else(|| not_a_wheel(filename))? = part;
             count += 1;
         }
@@ -38,7 +36,7 @@ impl<'a> WheelName<'a> {
         };
         let digits = build.len() - build.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         Ok(Self {
-            name: parts[0].parse()?,
+            name: parts[0],
             version: parts[1],
             build: (build[..digits].parse().unwrap_or(0), &build[digits..]),
             python,
@@ -50,9 +48,8 @@ impl<'a> WheelName<'a> {
     /// All tags the name stands for (compressed tag sets are expanded, PEP 425).
     pub fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
         let (python, abi, platform) = (self.python, self.abi, self.platform);
-        python.split('.').flat_map(move |python| {
-            abi.split('.')
-                .flat_map(move |abi| platform.split('.').map(move |platform| (python, abi, platform)))
+        split(python).flat_map(move |python| {
+            split(abi).flat_map(move |abi| split(platform).map(move |platform| (python, abi, platform)))
         })
     }
 
@@ -61,6 +58,15 @@ impl<'a> WheelName<'a> {
         format!("{}-{}-{}", self.python, self.abi, self.platform)
     }
 }
+
+/// The tags of a compressed set.
+pub(super) fn split(set: &str) -> impl Iterator<Item = &str> + Clone {
+    set.split(ONE_OF_DOT)
+}
+
+// Sets of one: texts are short, and the standard library's search for a single character is made for long ones.
+const ONE_OF_DASH: [char; 1] = ['-'];
+const ONE_OF_DOT: [char; 1] = ['.'];
 
 fn not_a_wheel(filename: &str) -> String {
     format!("`{filename}` is not the name of a wheel")
@@ -75,7 +81,7 @@ mod tests {
         let wheel =
             WheelName::parse("PyNaCl-1.5.0-2x-cp36-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
                 .unwrap();
-        assert_eq!(wheel.name.as_str(), "pynacl");
+        assert_eq!(wheel.name, "PyNaCl");
         assert_eq!(wheel.build, (2, "x"));
         assert_eq!(wheel.tags().count(), 2);
         assert_eq!(

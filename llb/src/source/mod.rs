@@ -60,7 +60,7 @@ pub(crate) struct SourceSpec {
 }
 
 impl SourceSpec {
-    fn new(identifier: String, cap: &str) -> Self {
+    fn new(identifier: String, cap: &'static str) -> Self {
         let mut spec = Self {
             identifier,
             ..Self::default()
@@ -80,7 +80,7 @@ impl SourceSpec {
     }
 
     /// Sets an attribute that needs a capability.
-    fn set_with(&mut self, key: &str, value: impl Into<String>, cap: &str) {
+    fn set_with(&mut self, key: &str, value: impl Into<String>, cap: &'static str) {
         self.set(key, value);
         self.caps.list_if(self.attrs.contains_key(key), cap);
     }
