@@ -4,6 +4,7 @@
 //! the place in the manifest that asked for it, so a failing step underlines the manifest.
 
 mod base;
+mod building;
 mod bytecode;
 mod code;
 mod config;

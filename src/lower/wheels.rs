@@ -1,21 +1,18 @@
-//! The wheel stage: files by digest, built where they are sources, unpacked to layers.
+//! The wheel stage: files by digest, unpacked to layers; what is a source is built first, in `building`.
 
 use std::cell::OnceCell;
 
-use buildkit_llb::{Copy, Exec, ExecHandle, FileOp, Mount, Network, Sharing, Source, State};
+use buildkit_llb::{Copy, Exec, ExecHandle, FileOp, Mount, Network, Source, State};
 
-use super::code::{narrowed, package_folder};
-use super::context::{Context, EPOCH, EPOCH_NANOS};
+use super::building::build;
+use super::code::narrowed;
+use super::context::{Context, EPOCH_NANOS};
 use super::download::download;
-use super::uv::{uv, with_environment};
 use super::{base, bytecode};
 use crate::layers::{Found, Kind, Wanted};
-use crate::manifest::ProjectPath;
-use crate::plan::{BuildPlan, Plan};
+use crate::plan::Plan;
 use crate::python::{Artifact, Locked, Origin};
 
-const BUILD: &str = include_str!("scripts/wheel.sh");
-const REPACK: &str = include_str!("scripts/repack.py");
 const UNWHEEL: &str = "/run/wheelwright/unwheel";
 /// Where `unwheel` leaves what it knows of wheels.
 const FACTS: &str = "/run/wheelwright/facts";
@@ -87,7 +84,7 @@ fn unpack(wheels: &Wheels<'_>, wanted: &Wanted<'_>) -> ExecHandle {
     wheels.cx.exec(exec, step(wanted), wheels.plan.at).build()
 }
 
-fn output(exec: &ExecHandle, mount: &str) -> State {
+pub(super) fn output(exec: &ExecHandle, mount: &str) -> State {
     exec.output(mount)
         .unwrap_or_else(|missing| unreachable!("every such exec mounts it: {missing}"))
 }
@@ -179,12 +176,12 @@ fn unwheel(wheels: &Wheels<'_>, packages: &[usize], root: &str) -> Exec {
 pub fn wheel(plan: &Plan, index: usize, cx: &Context) -> State {
     match &plan.packages[index].artifact {
         Artifact::Wheel(file) => fetch(file, plan, cx),
-        other => build(plan, index, &Unbuilt::of(other, plan, cx), cx),
+        other => build(plan, index, other, cx),
     }
 }
 
 /// A file by digest. Files of the repository are copied to a tree of their own, so that nothing beside them counts.
-fn fetch(file: &Locked, plan: &Plan, cx: &Context) -> State {
+pub(super) fn fetch(file: &Locked, plan: &Plan, cx: &Context) -> State {
     match &file.origin {
         Origin::Url(url) => download(file, url, plan, cx),
         Origin::Path(path) => {
@@ -196,169 +193,4 @@ fn fetch(file: &Locked, plan: &Plan, cx: &Context) -> State {
             cx.file_op(op, format!("[wheels] {path}"), plan.at)
         }
     }
-}
-
-/// A source as the build script takes it.
-struct Unbuilt {
-    /// Mounted read-only, so that its content decides.
-    tree: State,
-    /// The part of the tree that is mounted.
-    selector: String,
-    /// What the script finds there: `archive` or `tree`.
-    kind: &'static str,
-    /// The folder in it that holds the package.
-    subdirectory: String,
-}
-
-impl Unbuilt {
-    fn of(artifact: &Artifact, plan: &Plan, cx: &Context) -> Self {
-        match artifact {
-            Artifact::Wheel(file) | Artifact::Source(file) => Self {
-                tree: fetch(file, plan, cx),
-                selector: "/".to_owned(),
-                kind: "archive",
-                subdirectory: ".".to_owned(),
-            },
-            Artifact::Directory(folder) => Self {
-                tree: package_folder(&cx.context, folder),
-                selector: match folder.path.as_str() {
-                    "." => "/".to_owned(),
-                    path => format!("/{path}"),
-                },
-                kind: "tree",
-                subdirectory: ".".to_owned(),
-            },
-            Artifact::Vcs(checkout) => Self {
-                tree: Source::git(&checkout.url, &checkout.commit)
-                    .keep_git_dir()
-                    .name(format!("[wheels] {} at {}", checkout.url, checkout.commit))
-                    .location(&cx.sources, cx.ranges(plan.at))
-                    .build(),
-                selector: "/".to_owned(),
-                kind: "tree",
-                subdirectory: checkout
-                    .subdirectory
-                    .as_ref()
-                    .map_or(".", ProjectPath::as_str)
-                    .to_owned(),
-            },
-        }
-    }
-}
-
-const CONSTRAINTS: &str = "/run/wheelwright/constraints";
-
-/// uv's options for one build.
-fn options(settings: &BuildPlan) -> Vec<String> {
-    let constraints = settings.constraints.iter();
-    let constraints = constraints.flat_map(|file| {
-        [
-            "--build-constraints".to_owned(),
-            format!("{CONSTRAINTS}/{}", file.path),
-        ]
-    });
-    let settings = settings.config_settings.iter();
-    let settings =
-        settings.flat_map(|(name, value)| ["--config-setting".to_owned(), format!("{name}={value}")]);
-    constraints.chain(settings).collect()
-}
-
-/// Where uv finds what a source is built with.
-fn public_indexes(cx: &Context, exec: Exec) -> Exec {
-    let (default, more): (Vec<_>, Vec<_>) = cx.indexes.public().partition(|index| index.default);
-    let exec = match default.first() {
-        Some(index) => exec.env("UV_DEFAULT_INDEX", cx.indexes.mirrored(&index.url)),
-        None => exec,
-    };
-    let more = more
-        .iter()
-        .map(|index| format!("{}={}", index.name, cx.indexes.mirrored(&index.url)));
-    let more = more.collect::<Vec<_>>().join(" ");
-    if more.is_empty() {
-        exec
-    } else {
-        exec.env("UV_INDEX", more)
-    }
-}
-
-/// Caches of ccache and cargo, where a builder has them. Each package has its own, as of uv: nobody verifies what is found
-/// in them, and build code may write there what it likes.
-fn compiler_caches(plan: &Plan, package: &str, cx: &Context, exec: Exec) -> Exec {
-    let minor = plan.interpreter.minor.to_string();
-    let platform = cx.platform.to_string();
-    let id = |tool: &str| cx.cache_id(&[tool, &cx.project, package, &minor, &platform, &cx.image]);
-    exec.mount(Mount::cache("/root/.cache/ccache", id("ccache")).sharing(Sharing::Shared))
-        .mount(Mount::cache("/root/.cargo/registry", id("cargo")).sharing(Sharing::Locked))
-        .env("CCACHE_DIR", "/root/.cache/ccache")
-}
-
-/// A source built to a wheel on base and build packages. No secret of an index is mounted here: build code could
-/// read it.
-fn build(plan: &Plan, index: usize, source: &Unbuilt, cx: &Context) -> State {
-    let pick = &plan.packages[index];
-    let settings = plan.builds[index].clone().unwrap_or_default();
-    let python = &plan.interpreter.executable;
-    let tool = uv(cx, base::rootfs(plan, cx), python, plan.at);
-    let script = "/run/wheelwright/script/wheel.sh";
-    let words = [
-        "/bin/sh",
-        script,
-        python,
-        source.kind,
-        &source.subdirectory,
-        pick.name.as_str(),
-        &pick.version,
-    ]
-    .map(str::to_owned);
-    let args = words.into_iter().chain(options(&settings)).collect::<Vec<_>>();
-    let scripts = cx.script(&[("wheel.sh", BUILD), ("repack.py", REPACK)]);
-    let exec = cx
-        .online(args.iter().map(String::as_str))
-        .root(base::builder(plan, cx, &settings.packages))
-        .platform(cx.platform.clone())
-        .cwd("/")
-        .mount(
-            Mount::bind("/src", source.tree.clone())
-                .selector(&source.selector)
-                .readonly(),
-        )
-        .mount(
-            Mount::bind("/run/wheelwright/uv", tool)
-                .selector("/uv")
-                .readonly(),
-        )
-        .mount(Mount::bind("/run/wheelwright/script", scripts).readonly())
-        .mount(Mount::bind("/out", State::scratch()))
-        .mount(Mount::tmpfs("/tmp"));
-    let exec = with_environment(
-        cx,
-        cx.with_base_environment(exec),
-        &format!("build-{}", pick.name),
-        &plan.interpreter,
-    );
-    let exec = compiler_caches(plan, pick.name.as_str(), cx, public_indexes(cx, exec));
-    let exec = match settings.constraints.as_slice() {
-        [] => exec,
-        files => {
-            let files = files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
-            let source = narrowed(&cx.context, "build constraints", &files);
-            exec.mount(Mount::bind(CONSTRAINTS, source).readonly())
-        }
-    };
-    let exec = match &settings.exclude_newer {
-        Some(moment) => exec.env("UV_EXCLUDE_NEWER", moment),
-        None => exec,
-    };
-    // Debug information would name the folder that build requirements happen to be in.
-    let exec = exec
-        .env("CFLAGS", "-g0")
-        .env("CXXFLAGS", "-g0")
-        .env("PYTHONHASHSEED", "0");
-    let exec = settings
-        .environment
-        .iter()
-        .fold(exec, |exec, (name, value)| exec.env(name, value));
-    let exec = exec.env("SOURCE_DATE_EPOCH", EPOCH.to_string());
-    let name = format!("[wheels] build {} {}", pick.name, pick.version);
-    cx.output(exec, name.trim_end().to_owned(), plan.at)
 }

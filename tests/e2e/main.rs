@@ -12,6 +12,7 @@ mod connections;
 mod doors;
 mod engine;
 mod fill;
+mod folders;
 mod history;
 mod index;
 mod layers;

@@ -26,6 +26,23 @@ cd /tmp/build
 if [ "$kind" = tree ]; then cp -R /src source; else unpack; fi
 # Compilers that remember, where the builder has them.
 if [ -d /usr/lib/ccache ]; then export PATH="/usr/lib/ccache:$PATH"; fi
+# A folder of the repository has its environment ready: only its own change builds it again.
+backend=/run/wheelwright/backend/bin
+status=75
+if [ -x "$backend/python" ]; then
+    status=0
+    (
+        cd "source/$subdirectory"
+        PATH="$backend:$PATH" "$backend/python" /run/wheelwright/script/hook.py wheel /tmp/wheel "$@"
+    ) >/tmp/said 2>&1 || status=$?
+fi
+if [ "$status" -ne 0 ] && [ "$status" -ne 75 ]; then
+    cat /tmp/said >&2
+    exit "$status"
+fi
+if [ "$status" -eq 0 ]; then
+    exec "$python" -I -S /run/wheelwright/script/repack.py /tmp/wheel "$name" "$version"
+fi
 /run/wheelwright/uv build --quiet --wheel --no-config --no-sources --python "$python" --out-dir /tmp/wheel "$@" \
     "/tmp/build/source/$subdirectory"
 exec "$python" -I -S /run/wheelwright/script/repack.py /tmp/wheel "$name" "$version"

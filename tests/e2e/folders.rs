@@ -1,0 +1,117 @@
+//! Packages of the repository: built by whatever backend they name, and built again quickly.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::engine::{Engines, engines, run};
+
+const MANIFEST: &str = "\
+name: folders
+python: \"3.11\"
+services:
+  api:
+    image: python:3.11-slim
+    lock: pylock.toml
+    command: [python, -c, \"import modern, old, own; print(modern.SAYS, old.SAYS, own.SAYS)\"]
+";
+
+/// A backend that lies in the package itself and wants more than pyproject.toml says.
+const BACKEND: &str = r#"
+import base64, hashlib, zipfile
+
+def get_requires_for_build_wheel(config_settings=None):
+    return ["six==1.17.0"]
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    import six
+    files = {
+        "own.py": open("own.py").read(),
+        "own-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: own\nVersion: 1.0\n",
+        "own-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: own\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    digest = lambda text: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+    record = "".join(f"{path},sha256={digest(text)},{len(text)}\n" for path, text in files.items())
+    files["own-1.0.dist-info/RECORD"] = record + "own-1.0.dist-info/RECORD,,\n"
+    with zipfile.ZipFile(f"{folder}/own-1.0-py3-none-any.whl", "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+    return "own-1.0-py3-none-any.whl"
+"#;
+
+fn write(folder: &Path, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+}
+
+fn build(engines: &Engines, folder: &Path, image: &str) -> (String, String) {
+    let cache = folder.join(".cache");
+    let said = run(Command::new(env!("CARGO_BIN_EXE_wheelwright"))
+        .args(["build", "api", "--progress=plain", "--push", "-t", image])
+        .current_dir(folder)
+        .env("WHEELWRIGHT_CACHE_DIR", cache))
+    .ok();
+    let ran = engines.docker(&engines.docker, &["run", "--rm", "--pull=always", "-q", image]);
+    (said, ran.ok().trim().to_owned())
+}
+
+#[test]
+fn a_change_of_code_builds_one_wheel_and_prepares_nothing() {
+    let Some(engines) = engines() else { return };
+    let folder = TempDir::new().expect("a folder");
+    let package = |name: &str| {
+        format!(
+            "[[packages]]\nname = \"{name}\"\nversion = \"1.0\"\ndirectory = {{ path = \"libs/{name}\" }}\n"
+        )
+    };
+    let packages = ["modern", "old", "own"].map(package).concat();
+    let lock = format!("lock-version = \"1.0\"\ncreated-by = \"test\"\n{packages}");
+    write(
+        folder.path(),
+        &[
+            ("wheelwright.yaml", MANIFEST),
+            ("pylock.toml", &lock),
+            (
+                "libs/modern/pyproject.toml",
+                "[project]\nname = \"modern\"\nversion = \"1.0\"\n[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n",
+            ),
+            ("libs/modern/src/modern/__init__.py", "SAYS = 'modern'\n"),
+            (
+                "libs/old/setup.py",
+                "from setuptools import setup\nsetup(name='old', version='1.0', py_modules=['old'])\n",
+            ),
+            ("libs/old/old.py", "SAYS = 'old'\n"),
+            (
+                "libs/own/pyproject.toml",
+                "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n",
+            ),
+            ("libs/own/backend.py", BACKEND),
+            ("libs/own/own.py", "SAYS = 'own'\n"),
+        ],
+    );
+    let image = engines.image("folders");
+    let (_, ran) = build(&engines, folder.path(), &image);
+    assert_eq!(ran.lines().last(), Some("modern old own"));
+
+    write(
+        folder.path(),
+        &[("libs/modern/src/modern/__init__.py", "SAYS = 'changed'\n")],
+    );
+    let (said, ran) = build(&engines, folder.path(), &image);
+    assert_eq!(ran.lines().last(), Some("changed old own"));
+    let step = |step: &str| {
+        let mut lines = said.lines().filter(|line| line.contains(step));
+        lines
+            .next_back()
+            .unwrap_or_else(|| panic!("no `{step}` in:\n{said}"))
+    };
+    assert!(step("what builds modern").ends_with("cached"), "{said}");
+    assert!(!step("build modern 1.0").ends_with("cached"), "{said}");
+    for other in ["build old 1.0", "build own 1.0"] {
+        assert!(step(other).ends_with("cached"), "{said}");
+    }
+}
