@@ -56,7 +56,7 @@ impl SessionLayers {
 
     fn list(&self, wanted: &Wanted<'_>, layer: Layer) -> Found {
         let facts = layer.record.facts.clone();
-        let image = image(&layer.record, &Contents::of(wanted));
+        let image = image(&layer.record, &Contents::of(wanted, &layer.record));
         let reference = format!("{NAME}@{}", image.manifest.digest);
         for document in [image.config, image.manifest] {
             self.listed.document(&document.digest, document.bytes);

@@ -77,6 +77,10 @@ impl LayoutStore<'_> {
         let Some(digest) = labels.get(&oci::base_catalog_label(key)) else {
             return Ok(None);
         };
+        let recorded = self.records.is_empty() || self.records.base(key) == Some(digest);
+        if !recorded {
+            return Ok(None);
+        }
         let query = query(LayoutStore::reference(digest), self.platform, self.place());
         match self.bridge.resolve_image(&query).await {
             Ok(image) => read(&image, key).map(Some),

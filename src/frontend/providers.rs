@@ -38,6 +38,7 @@ impl Build<'_> {
         let layout = self.options.wheels_layout.as_ref().map(|layout| LayoutStore {
             bridge: self.bridge,
             layout,
+            records,
             session: &cx.context.session,
             platform: &cx.platform,
         });

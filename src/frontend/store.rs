@@ -211,6 +211,8 @@ fn check(config: &[u8], key: &LayerKey, record: Option<&Recorded>) -> Result<Opt
 pub(super) struct LayoutStore<'a> {
     pub(super) bridge: &'a dyn Bridge,
     pub(super) layout: &'a WheelsLayout,
+    /// What the lock says of layers.
+    pub(super) records: &'a Records,
     pub(super) session: &'a str,
     pub(super) platform: &'a Platform,
 }
@@ -233,17 +235,30 @@ impl Provider for LayoutStore<'_> {
                 });
             }
         };
-        let found = wanted.iter().map(|layer| {
-            let label = |format: &Format| labels.get(&oci::catalog_label(*format, &layer.layer.key));
-            let digest = Format::ALL.iter().find_map(label)?;
-            Some(Found::Layout {
+        let mut found = Vec::new();
+        for layer in wanted {
+            let key = &layer.layer.key;
+            let known = |format: &Format| Some((*format, labels.get(&oci::catalog_label(*format, key))?));
+            let Some((format, digest)) = Format::ALL.iter().find_map(known) else {
+                found.push(None);
+                continue;
+            };
+            let record = self.records.get(key, format);
+            if let Some(record) = record.filter(|record| record.manifest != *digest) {
+                return Err(LayerError::Mismatch(Mismatch {
+                    provider: self.name(),
+                    layer: layer.title(),
+                    reason: format!("the lock says {}, found {digest}", record.manifest),
+                }));
+            }
+            found.push(Some(Found::Layout {
                 reference: Self::reference(digest),
                 store: self.layout.store.clone(),
                 facts: None,
-            })
-        });
+            }));
+        }
         Ok(Answer {
-            found: found.collect(),
+            found,
             notes: Vec::new(),
         })
     }

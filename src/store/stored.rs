@@ -152,6 +152,7 @@ mod tests {
             unpacked: 20,
             toc_digest: None,
             facts: None,
+            licenses: BTreeMap::new(),
         };
         let contents = Contents {
             kind: Kind::Wheels,

@@ -135,3 +135,40 @@ fn without_an_engine_only_wheels_are_pushed() {
         .arg(crate::project::Project::new().path()));
     assert_eq!(nothing.code, 2, "{}", nothing.text);
 }
+
+#[test]
+fn a_lock_records_the_layers_that_a_push_stores() {
+    let Some(engines) = engines() else { return };
+    let project = crate::project::Project::new();
+    let store = format!("{}/e2e/store-lock-{}", engines.registry, std::process::id());
+    project.edit("services:\n", &format!("wheel_store: {store}\nservices:\n"));
+    let folder = project.path().display().to_string();
+    engines
+        .wheelwright(&["lock", "--layers", "-C", &folder, "--progress=plain"])
+        .ok();
+    let read = || std::fs::read_to_string(project.path().join("pylock.api.toml")).expect("the lock");
+    let recorded = read();
+    assert!(
+        recorded.contains("[tool.wheelwright.layers]\nbase-"),
+        "{recorded}"
+    );
+    engines
+        .wheelwright(&["wheels", "push", "--record", "-C", &folder, "--progress=plain"])
+        .ok();
+    assert_eq!(recorded, read());
+    let said = engines
+        .wheelwright(&["build", "api", "-C", &folder, "--progress=plain"])
+        .ok();
+    assert!(
+        !said.contains("look at the Python") && !said.contains("not found"),
+        "{said}"
+    );
+    // The licences come from the wheels.
+    let listed = engines
+        .wheelwright(&["wheels", "ls", "--json", "-C", &folder])
+        .ok();
+    assert!(
+        listed.matches("\"license\": \"BSD License\"").count() >= 2,
+        "{listed}"
+    );
+}

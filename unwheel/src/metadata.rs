@@ -168,12 +168,32 @@ fn fields<'a>(text: &'a str, field: &'a str) -> impl Iterator<Item = &'a str> {
         .map(|(_, value)| value)
 }
 
-/// The licence as an expression where there is one, else in the packager's words, when these are one short line.
+/// The licence as an expression where there is one, else in the packager's words when these are one short line, else as its
+/// classifiers have it.
 fn license(message: &[u8]) -> Option<String> {
     let words = |text: &String| !text.is_empty() && text.len() <= 80 && !text.eq_ignore_ascii_case("unknown");
-    header(message, "License-Expression")
-        .filter(words)
-        .or_else(|| header(message, "License").filter(words))
+    let own = || single_line(message, "License").filter(words);
+    let classified = || {
+        let classifiers = headers(message, "Classifier");
+        let licenses = classifiers.iter().filter(|text| text.starts_with("License ::"));
+        let names = licenses.filter_map(|text| text.rsplit(" :: ").next());
+        let names = names.filter(|name| *name != "OSI Approved").collect::<Vec<_>>();
+        Some(names.join(", ")).filter(words)
+    };
+    let expression = header(message, "License-Expression").filter(words);
+    expression.or_else(own).or_else(classified)
+}
+
+/// A field that has no second line: whole licences are told in some.
+fn single_line(message: &[u8], field: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(message);
+    let mut lines = text.lines().take_while(|line| !line.is_empty());
+    let value = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case(field).then(|| value.trim().to_owned())
+    })?;
+    let goes_on = lines.next().is_some_and(|line| line.starts_with([' ', '\t']));
+    (!goes_on).then_some(value)
 }
 
 /// Reads the list and keys it by normalised path, as the archive's members are.
@@ -275,5 +295,23 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(outside.contains("`..`"), "{outside}");
+    }
+
+    #[test]
+    fn licences_are_expressions_short_words_or_classifiers() {
+        let said = |text: &str| license(text.as_bytes());
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(said("License: BSD\nLicense-Expression: MIT\n"), text("MIT"));
+        assert_eq!(said("License: BSD\nName: a\n"), text("BSD"));
+        let classified = "Classifier: License :: OSI Approved :: BSD License\n";
+        assert_eq!(said(classified), text("BSD License"));
+        let whole =
+            format!("License: Copyright 2010 Pallets\n        \n        Redistribution\n{classified}");
+        assert_eq!(said(&whole), text("BSD License"));
+        assert_eq!(
+            said(&format!("License: UNKNOWN\n{classified}")),
+            text("BSD License")
+        );
+        assert_eq!(said("Name: a\n\nLicense: MIT\n"), None);
     }
 }

@@ -11,6 +11,7 @@ use crate::cli::fill::{Exports, Fill, Filled};
 use crate::cli::project::Opened;
 use crate::client::Engine;
 use crate::frontend::Gather;
+use crate::layers::local::Maker;
 use crate::layers::{Gathered, Needs};
 use crate::manifest::Manifest;
 use crate::registry::Registry;
@@ -70,18 +71,37 @@ pub(in crate::cli) async fn fill(
     needs: &[Needs],
     record: bool,
 ) -> Result<Filled, Failure> {
+    let maker = layers::maker(args, manifest).map_err(Failure::Local)?;
+    work_of(args, &maker, exports, record)?.run(needs).await
+}
+
+/// The records of all layers that are needed; nothing is stored.
+pub(in crate::cli) async fn records(
+    args: &BuildArgs,
+    manifest: &Manifest,
+    exports: &Exports<'_>,
+    needs: &[Needs],
+) -> Result<Filled, Failure> {
+    let maker = layers::maker(args, manifest).map_err(Failure::Local)?;
+    work_of(args, &maker, Some(exports), true)?.records(needs).await
+}
+
+fn work_of<'a>(
+    args: &'a BuildArgs,
+    maker: &'a Maker,
+    exports: Option<&'a Exports<'a>>,
+    record: bool,
+) -> Result<Fill<'a>, Failure> {
     let config = DockerConfig::load().map_err(|error| Failure::Local(error.to_string()))?;
     let registry = Registry::new(Arc::new(config), args.insecure.iter().cloned())
         .map_err(|cause| Failure::Local(cause.to_string()))?;
-    let maker = layers::maker(args, manifest).map_err(Failure::Local)?;
-    let work = Fill {
+    Ok(Fill {
         registry,
-        maker: &maker,
+        maker,
         exports,
         context: &args.project.context,
         record,
-    };
-    work.run(needs).await
+    })
 }
 
 /// What the services asked for need, as an engine finds out without building them.

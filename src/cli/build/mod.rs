@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::args::BuildArgs;
-pub(in crate::cli) use self::fill::{fill, needs};
+pub(in crate::cli) use self::fill::{fill, needs, records};
 pub(in crate::cli) use self::request::Shared;
 use super::Failure;
 use super::interrupt::cancelled_by_signals;

@@ -4,6 +4,7 @@
 //! where the build has just left it. Either way this machine makes the bytes, so that they are the same wherever it is done.
 
 mod engine;
+pub(super) mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 pub(super) use self::engine::Exports;
 use super::Failure;
 use crate::layers::local::{Layer, Maker};
-use crate::layers::oci::Contents;
+use crate::layers::oci::{self, Contents};
 use crate::layers::{Format, KnownBase, LayerKey, Made, Need, Needs, Recorded, RecordedBase};
 use crate::manifest::Repository;
 use crate::python::{Artifact, artifact::Origin};
@@ -85,7 +86,7 @@ impl Fill<'_> {
             match outcome {
                 Ok((recorded, sent)) => {
                     if let Some(sent) = sent {
-                        let title = Contents::of(&need.wanted()).title();
+                        let title = oci::title_of(&need.wanted());
                         Printer::new().note(&format!("{title}  stored, {}", bytes(sent)));
                     }
                     filled.layers.extend(recorded);
@@ -95,7 +96,7 @@ impl Fill<'_> {
                 Err(Failure::Registry(reason)) => return Err(Failure::Registry(reason)),
                 Err(other) => {
                     let reason = other.text().unwrap_or_default();
-                    let title = Contents::of(&need.wanted()).title();
+                    let title = oci::title_of(&need.wanted());
                     filled.failed.push(format!("{title}  not stored\n{reason}"));
                 }
             }
@@ -107,6 +108,54 @@ impl Fill<'_> {
             begun,
         );
         Ok(filled)
+    }
+
+    /// The records of all that the builds needed. Layers of wheels are made here, so that nobody has to be trusted with them;
+    /// what an engine makes may come out otherwise elsewhere, so there the store's is taken where it has one.
+    pub(super) async fn records(&self, needs: &[Needs]) -> Result<Filled, Failure> {
+        let mut filled = Filled::default();
+        let mut layers = BTreeMap::new();
+        for one in needs {
+            if let Some(KnownBase { key, facts, .. }) = &one.base {
+                let [_, manifest] = oci::base_image(key, facts);
+                filled.bases.push(RecordedBase {
+                    key: key.clone(),
+                    manifest: manifest.digest,
+                });
+            }
+            let store = one.store.as_ref().map(|(repository, _)| repository);
+            let format = one.store.as_ref().map(|(_, format)| *format).unwrap_or_default();
+            layers.extend(
+                one.layers
+                    .iter()
+                    .map(|need| (&need.layer.key, (need, store, format))),
+            );
+        }
+        let mut ended = stream::iter(layers.into_values())
+            .map(async |(need, store, format)| self.record(need, store, format).await)
+            .buffer_unordered(JOBS);
+        while let Some(recorded) = ended.next().await {
+            filled.layers.push(recorded?);
+        }
+        Ok(filled)
+    }
+
+    async fn record(
+        &self,
+        need: &Need,
+        repository: Option<&Repository>,
+        format: Format,
+    ) -> Result<Recorded, Failure> {
+        let key = &need.layer.key;
+        if let Some(repository) = repository.filter(|_| need.needs_engine()) {
+            let store = self.store(repository);
+            if let Some(digest) = store.has(format, key).await? {
+                return recorded::read(&store, format, key, &digest).await;
+            }
+        }
+        let Layer { record, .. } = self.made(need, format).await?;
+        let image = oci::image(&record, &Contents::of(&need.wanted(), &record));
+        Ok(Recorded::new(&record, &image.manifest.digest))
     }
 
     fn store(&self, repository: &Repository) -> Store {
@@ -149,13 +198,15 @@ impl Fill<'_> {
             if !self.record {
                 return Ok((None, None));
             }
-            let recorded = super::wheels::record(&store, *format, key, &digest).await?;
+            let recorded = recorded::read(&store, *format, key, &digest).await?;
             return Ok((Some(recorded), None));
         }
         let wanted = need.wanted();
         let Layer { record, blob, .. } = self.made(need, *format).await?;
         let content = Content::File(blob.path().to_owned());
-        let pushed = store.push(&record, &Contents::of(&wanted), &content).await?;
+        let pushed = store
+            .push(&record, &Contents::of(&wanted, &record), &content)
+            .await?;
         Ok((Some(Recorded::new(&record, &pushed.manifest)), Some(pushed.sent)))
     }
 

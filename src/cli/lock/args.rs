@@ -3,14 +3,17 @@
 use clap::Args;
 
 use crate::cli::build::BuildArgs;
+use crate::cli::cache::CachePlace;
 use crate::cli::engine::EngineArgs;
 use crate::cli::project::ProjectArgs;
+use crate::layers::WheelsFrom;
 use crate::report::Progress;
 
 const EXAMPLES: &str = "\
 Examples:
   wheelwright lock                         lock every service, keep what is locked
   wheelwright lock --check                 fail when a lock is missing or stale; needs no engine
+  wheelwright lock --layers                and record the digests of layers in the locks
   wheelwright lock --upgrade               take the newest versions of everything
   wheelwright lock --upgrade numpy         take the newest numpy, keep the rest";
 
@@ -33,6 +36,11 @@ pub struct LockArgs {
     /// Only say whether the locks are there, fit their requirements and agree; exit status 6 when not
     #[arg(long, conflicts_with = "upgrade")]
     pub(super) check: bool,
+    /// Record the digests of layers in the locks, as `[tool.wheelwright.layers]`: builds then accept nothing else
+    ///
+    /// Layers of wheels are made here, from the index. Those that an engine makes are the wheel store's where it has them.
+    #[arg(long, conflicts_with = "check")]
+    pub(super) layers: bool,
     /// Take the newest version of a package, or of all
     #[arg(short = 'U', long, value_name = "PACKAGE", num_args = 0..=1, default_missing_value = "*")]
     pub(super) upgrade: Vec<String>,
@@ -66,6 +74,9 @@ pub struct LockArgs {
     allow: Vec<String>,
 
     #[command(flatten)]
+    cache: CachePlace,
+
+    #[command(flatten)]
     engine: EngineArgs,
 
     /// How progress is shown
@@ -80,6 +91,18 @@ pub struct LockArgs {
 }
 
 impl LockArgs {
+    /// The builds whose layers are recorded: those of the services that have locks.
+    pub(super) fn of_layers(&self, services: Vec<String>) -> BuildArgs {
+        BuildArgs {
+            services,
+            arguments: self.arguments.clone(),
+            wheels_from: vec![WheelsFrom::Graph],
+            cache: self.cache.clone(),
+            jobs: 4,
+            ..self.build()
+        }
+    }
+
     /// The build that makes the locks.
     pub(super) fn build(&self) -> BuildArgs {
         let argument = |name: &str, value: &str| format!("{name}={value}");

@@ -2,6 +2,7 @@
 
 mod args;
 mod changes;
+mod layers;
 mod state;
 mod write;
 
@@ -25,6 +26,9 @@ pub(super) async fn run(args: &LockArgs) -> Result<(), Failure> {
     }
     if stale.is_empty() && args.upgrade.is_empty() {
         printer.note(&format!("{} up to date", state.count()));
+        if args.layers {
+            layers::record(args, &state, &opened).await?;
+        }
         return Ok(());
     }
     let folder = tempfile::tempdir().map_err(|error| Failure::Local(error.to_string()))?;
@@ -32,6 +36,9 @@ pub(super) async fn run(args: &LockArgs) -> Result<(), Failure> {
     let written = write::all(folder.path(), &args.project.context)?;
     for line in changes::told(&state, &written) {
         printer.note(&line);
+    }
+    if args.layers {
+        layers::record(args, &state, &opened).await?;
     }
     Ok(())
 }

@@ -6,14 +6,12 @@ mod ls;
 mod mirror;
 mod prune;
 mod push;
-mod recorded;
 mod store;
 mod table;
 mod verify;
 
 use clap::{Args, Subcommand};
 
-pub(super) use self::recorded::read as record;
 use super::Failure;
 
 /// Fill, look at and tidy up the wheel store

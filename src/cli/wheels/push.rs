@@ -7,16 +7,15 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Asked;
-use super::recorded;
 use super::store::StoreArgs;
 use crate::cli::build::{self, BuildArgs, Shared};
 use crate::cli::cache::CachePlace;
 use crate::cli::engine::EngineArgs;
-use crate::cli::fill::Exports;
+use crate::cli::fill::{Exports, recorded};
 use crate::cli::project::Opened;
 use crate::cli::{EXIT_CODES, Failure};
 use crate::client::Engine;
-use crate::layers::oci::Contents;
+use crate::layers::oci;
 use crate::layers::{Format, Kind, Made, Need, Needs, Wanted, WheelsFrom};
 use crate::manifest::Repository;
 use crate::report::{Printer, Progress, plural};
@@ -180,7 +179,7 @@ fn without_engine(asked: &Asked, (repository, format): (&Repository, Format)) ->
 fn left_out(needs: &[Needs]) {
     let layers = needs.iter().flat_map(|one| &one.layers);
     let titles = layers.filter(|need| need.needs_engine());
-    let titles = titles.map(|need| Contents::of(&need.wanted()).title());
+    let titles = titles.map(|need| oci::title_of(&need.wanted()));
     let titles = titles.collect::<BTreeSet<_>>();
     if !titles.is_empty() {
         let what = plural(titles.len(), "layer");

@@ -369,18 +369,23 @@ impl Job {
             out: BufWriter::with_capacity(1 << 18, file.as_file()),
             stop: &self.stop,
         };
-        let (written, facts) = self.write(&mut out)?.map_err(broken)?;
+        let Written {
+            layer,
+            facts,
+            licenses,
+        } = self.write(&mut out)?.map_err(broken)?;
         out.flush()?;
         drop(out);
         let record = LayerRecord {
             key: self.wanted.key.clone(),
             format: self.format,
-            digest: written.digest,
-            diff_id: written.diff_id,
-            size: written.size,
-            unpacked: written.unpacked,
-            toc_digest: written.toc_digest,
+            digest: layer.digest,
+            diff_id: layer.diff_id,
+            size: layer.size,
+            unpacked: layer.unpacked,
+            toc_digest: layer.toc_digest,
             facts,
+            licenses,
         };
         let held = self.cache.keep_layer(&record, file)?;
         Ok((record, held))
@@ -392,7 +397,11 @@ impl Job {
         let wheels = match &self.material {
             Material::Wheels(wheels) => wheels,
             Material::Tree(folder) => {
-                return Ok(unwheel::write_tree(folder, &format, out).map(|layer| (layer, None)));
+                return Ok(unwheel::write_tree(folder, &format, out).map(|layer| Written {
+                    layer,
+                    facts: None,
+                    licenses: BTreeMap::new(),
+                }));
             }
         };
         let nonsense = |text: String| MakeError::Cache(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -408,13 +417,23 @@ impl Job {
         Ok(plan.and_then(|plan| {
             let facts = unwheel::Facts::to_line(&unwheel::Facts::of_all(&plan, &layout));
             let layer = unwheel::write_layer(&plan, &format, out)?;
-            Ok((layer, Some(facts)))
+            let wheels = plan.wheels().iter();
+            let licenses = wheels.filter_map(|wheel| Some((wheel.name.clone(), wheel.license.clone()?)));
+            Ok(Written {
+                layer,
+                facts: Some(facts),
+                licenses: licenses.collect(),
+            })
         }))
     }
 }
 
 /// A layer that was written, and what is known of its wheels.
-type Written = (unwheel::Layer, Option<String>);
+struct Written {
+    layer: unwheel::Layer,
+    facts: Option<String>,
+    licenses: BTreeMap<String, String>,
+}
 
 fn packing(format: Format) -> unwheel::LayerFormat {
     match format {

@@ -74,6 +74,8 @@ pub struct LayerRecord {
     pub toc_digest: Option<String>,
     /// What is known of its wheels, as one line; nothing for layers that hold no wheels.
     pub facts: Option<String>,
+    /// The licences of its wheels by name, as far as they say.
+    pub licenses: BTreeMap<String, String>,
 }
 
 /// What is in a layer, for people and registries.
@@ -104,13 +106,13 @@ pub struct Wheel {
 }
 
 impl Contents {
-    /// What a layer that is wanted holds, as far as the lock says.
-    pub fn of(wanted: &Wanted<'_>) -> Self {
+    /// What a layer that was made holds.
+    pub fn of(wanted: &Wanted<'_>, record: &LayerRecord) -> Self {
         let wheels = wanted.packages().map(|pick| Wheel {
             name: pick.name.to_string(),
             version: pick.version.clone(),
             sha256: pick.artifact.identity(),
-            license: None,
+            license: record.licenses.get(pick.name.as_str()).cloned(),
         });
         Self {
             kind: wanted.layer.kind,
@@ -122,10 +124,7 @@ impl Contents {
 
     /// `numpy 2.4.0`, or all names where there are several; `bytecode of …` where it is only that.
     pub fn title(&self) -> String {
-        match self.kind {
-            Kind::Wheels => self.names(),
-            Kind::Bytecode => format!("bytecode of {}", self.names()),
-        }
+        titled(self.kind, self.names())
     }
 
     fn names(&self) -> String {
@@ -139,6 +138,18 @@ impl Contents {
             Kind::Wheels => format!("wheelwright, layout {LAYOUT}"),
             Kind::Bytecode => format!("wheelwright, layout {LAYOUT}, bytecode {BYTECODE}"),
         }
+    }
+}
+
+/// The title of a layer's image before it is made.
+pub fn title_of(wanted: &Wanted<'_>) -> String {
+    titled(wanted.layer.kind, wanted.title())
+}
+
+fn titled(kind: Kind, names: String) -> String {
+    match kind {
+        Kind::Wheels => names,
+        Kind::Bytecode => format!("bytecode of {names}"),
     }
 }
 
@@ -415,6 +426,7 @@ mod tests {
             unpacked: 20,
             toc_digest: (format == Format::Estargz).then(|| format!("sha256:{}", "3".repeat(64))),
             facts: Some("AA==".to_owned()),
+            licenses: BTreeMap::new(),
         }
     }
 

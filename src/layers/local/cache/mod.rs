@@ -63,9 +63,14 @@ pub struct Cache {
     limit: u64,
 }
 
+/// Version of what records say of wheels. Raised whenever it changes: images of layers hold it, and have to be equal wherever
+/// they are made.
+const SAYS: u32 = 1;
+
 /// A record as it lies on the disk.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
+    says: u32,
     record: LayerRecord,
     /// When the blob was last written, in nanoseconds since 1970.
     written: u64,
@@ -157,10 +162,11 @@ impl Cache {
             .read_to_string(&mut text)
             .ok()
             .and_then(|_| serde_json::from_str::<Kept>(&text).ok())
-            .filter(|kept| kept.record.key == *key && kept.record.format == format);
+            .filter(|kept| kept.says == SAYS && kept.record.key == *key && kept.record.format == format);
         let Some(Kept {
             record: known,
             written,
+            ..
         }) = kept
         else {
             record.remove();
@@ -194,6 +200,7 @@ impl Cache {
         drop(file);
         let held = Held::open(&path).ok_or_else(|| gone(&path))?;
         let kept = Kept {
+            says: SAYS,
             record: record.clone(),
             written,
         };

@@ -22,6 +22,7 @@ fn put(cache: &Cache, name: &str, size: usize, age: Duration) -> (LayerRecord, H
         unpacked: 0,
         toc_digest: None,
         facts: None,
+        licenses: std::collections::BTreeMap::new(),
     };
     let held = cache.keep_layer(&record, file).unwrap();
     let path = cache

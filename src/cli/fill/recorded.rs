@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
+use super::Filled;
 use crate::cli::Failure;
-use crate::cli::fill::Filled;
 use crate::cli::project::ProjectArgs;
 use crate::layers::{Format, LayerKey, Needs, Recorded, RecordedBase, Records, oci, with_records};
 use crate::report::Printer;
 use crate::store::Store;
 
 /// The record of a layer that is in the store.
-pub(in crate::cli) async fn read(
+pub(super) async fn read(
     store: &Store,
     format: Format,
     key: &LayerKey,
@@ -40,7 +40,7 @@ pub(in crate::cli) async fn read(
 
 /// Writes the records of each lock's layers into it, in place of those it had; a lock is replaced as a whole. What it says of
 /// bases stays where nothing is known of them.
-pub(super) fn write(project: &ProjectArgs, needs: &[Needs], filled: &Filled) -> Result<(), Failure> {
+pub(in crate::cli) fn write(project: &ProjectArgs, needs: &[Needs], filled: &Filled) -> Result<(), Failure> {
     let local = |error: std::io::Error| Failure::Local(error.to_string());
     let mut locks = BTreeMap::<_, Vec<&Needs>>::new();
     for one in needs {
