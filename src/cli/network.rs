@@ -92,7 +92,16 @@ fn login(auth: &Auth, secret: &str, index: &str) -> Option<Login> {
         Auth::Netrc { .. } => NetrcFile::parse(secret)?.authorization(&url),
         Auth::DockerConfig { .. } => {
             let config: Value = serde_json::from_str(secret).ok()?;
-            let names = [index.to_owned(), format!("https://{host}"), host.to_owned()];
+            let server = url
+                .port()
+                .map_or(host.to_owned(), |port| format!("{host}:{port}"));
+            let names = [
+                index.to_owned(),
+                format!("https://{server}"),
+                server,
+                format!("https://{host}"),
+                host.to_owned(),
+            ];
             let found = names
                 .iter()
                 .find_map(|name| config["auths"][name]["auth"].as_str())?;

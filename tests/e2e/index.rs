@@ -20,6 +20,11 @@ impl Index {
         Self::start(login, None, packages)
     }
 
+    /// The same with a certificate.
+    pub(crate) fn serve_tls(login: &str, certificate: &Path, packages: &[&str]) -> Self {
+        Self::start(login, Some(certificate), packages)
+    }
+
     fn start(login: &str, certificate: Option<&Path>, packages: &[&str]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/index.py");
         let mut command = Command::new("python3");
@@ -63,6 +68,18 @@ impl Index {
     /// The address of a file.
     pub(crate) fn file(&self, package: &str, filename: &str) -> String {
         format!("{}/files/{package}/{filename}", self.root())
+    }
+
+    /// A lock of some of its wheels, all of version 1.0, at addresses that begin with `root`.
+    pub(crate) fn lock(&self, root: &str, packages: &[&str]) -> String {
+        let header = "lock-version = \"1.0\"\ncreated-by = \"test\"\n".to_owned();
+        packages.iter().fold(header, |lock, name| {
+            let sha256 = self.sha256(name);
+            lock + &format!(
+                "\n[[packages]]\nname = \"{name}\"\nversion = \"1.0\"\nwheels = [{{ url = \
+                 \"{root}/files/{name}/{name}-1.0-py3-none-any.whl\", hashes = {{ sha256 = \"{sha256}\" }} }}]\n"
+            )
+        })
     }
 
     /// The digest of a package's one file.

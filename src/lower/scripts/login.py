@@ -22,7 +22,7 @@ def login(auth, url, what):
             return auth["username"], text
         user, colon, password = text.partition(":")
         return (user, password) if colon else ("__token__", text)
-    except (ValueError, KeyError, TypeError, netrc.NetrcParseError):
+    except (ValueError, LookupError, TypeError, netrc.NetrcParseError):
         sys.exit(f"the secret of {what} holds no login for {host} ({auth['kind']})")
 
 
@@ -41,8 +41,10 @@ def from_netrc(path, host):
 
 
 def from_docker_config(config, url, host):
-    auths = config["auths"]
-    return basic("Basic " + (auths.get(url) or auths.get(f"https://{host}") or auths[host])["auth"])
+    server = urllib.parse.urlsplit(url).netloc
+    names = [url, f"https://{server}", server, f"https://{host}", host]
+    found = [config["auths"][name] for name in names if name in config["auths"]]
+    return basic("Basic " + found[0]["auth"])
 
 
 def basic(text):

@@ -1,0 +1,276 @@
+//! Indexes of companies: logins in each form, certificates of their own, mirrors, and servers that do not give what they
+//! should.
+
+use std::process::Command;
+
+use crate::engine::{Engines, Said, engines, run};
+use crate::index::Index;
+use crate::project::Project;
+
+const TOKEN: &str = "t0k3n-of-the-company";
+/// `robot:TOKEN` and `Bearer TOKEN` would be found in these words, too.
+const ENCODED: &str = "cm9ib3Q6dDBrM24tb2YtdGhlLWNvbXBhbnk";
+
+const MANIFEST: &str = "\
+name: e2e-indexes
+python: \"3.11\"
+TOP
+services:
+  api:
+    image: python:3.11-slim
+    bytecode: false
+    FROM
+    command: [python, -c, \"import aa; print(aa.VERSION)\"]
+";
+
+/// A service with this at the top of the manifest, from requirements or a lock.
+fn project(top: &str, from: &str, text: &str) -> Project {
+    let project = Project::new();
+    let manifest = MANIFEST.replace("TOP", top).replace("FROM", from);
+    project.write("wheelwright.yaml", &manifest);
+    let file = if from == LOCK {
+        "pylock.toml"
+    } else {
+        "requirements.txt"
+    };
+    project.write(file, text);
+    project
+}
+
+const LOCK: &str = "lock: pylock.toml";
+const REQUIREMENTS: &str = "requirements: [requirements.txt]";
+
+fn build(engines: &Engines, project: &Project, from: &str, more: &[&str]) -> Said {
+    let folder = project.path().display().to_string();
+    let from = format!("--wheels-from={from}");
+    let fixed = ["build", "api", "-C", &folder, "--progress=plain", &from];
+    engines.wheelwright(&[&fixed[..], more].concat())
+}
+
+#[test]
+fn a_login_in_each_form_is_used_and_told_nowhere() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve(&format!("robot:{TOKEN}"), &["aa==1.0:bb", "bb==1.0"]);
+    let server = index.root().replace("http://", "");
+    let config = format!("{{\"auths\": {{\"{server}\": {{\"auth\": \"{ENCODED}=\"}}}}}}");
+    let netrc = format!("machine 127.0.0.1\n  login robot\n  password {TOKEN}\n");
+    for (form, secret) in [
+        ("{secret: login, username: robot}", TOKEN),
+        ("{netrc: login}", &netrc),
+        ("{docker_config: login}", &config),
+        ("{header: login}", &format!("Basic {ENCODED}=")),
+    ] {
+        let top = format!(
+            "indexes:\n  - {{name: main, url: \"{}\", default: true, auth: {form}}}",
+            index.url()
+        );
+        let project = project(&top, REQUIREMENTS, "aa\n");
+        let archive = project.path().join("image.tar");
+        let file = project.write("login", secret);
+        let secret = format!("id=login,src={}", file.display());
+        let output = format!("type=oci,dest={}", archive.display());
+        let more = ["--secret", &secret, "-o", &output];
+        let before = index.asked().len();
+        let said = build(
+            &engines,
+            &project,
+            "graph",
+            &[&more[..], &["--no-cache"]].concat(),
+        )
+        .ok();
+        let asked = index.asked()[before..].to_owned();
+        assert!(
+            asked.contains("200 /files/aa/") && asked.contains("200 /files/bb/"),
+            "{form}:\n{asked}"
+        );
+        let door = engines
+            .buildctl(project.path(), "api", &["--secret", &secret])
+            .ok();
+        let exported = std::fs::read(&archive).expect("an archive");
+        let exported = String::from_utf8_lossy(&exported);
+        let records = run(Command::new("buildctl").args(["du", "--verbose"])).text;
+        for word in [TOKEN, ENCODED] {
+            for place in [&said, &door, exported.as_ref(), &records] {
+                assert!(!place.contains(word), "{form}: the login is told");
+            }
+        }
+        let wrong = project.write("wrong", "robot:wrong");
+        let wrong = format!("id=login,src={}", wrong.display());
+        let refused = build(&engines, &project, "graph", &["--secret", &wrong, "--no-cache"]).fails();
+        assert!(
+            refused.contains("login") || refused.contains("401"),
+            "{form}:\n{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_token_in_a_header_downloads_what_a_lock_names() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve(&format!("Bearer {TOKEN}"), &["aa==1.0"]);
+    let top = format!(
+        "indexes:\n  - {{name: main, url: \"{}\", auth: {{header: login}}}}",
+        index.url()
+    );
+    let project = project(&top, LOCK, &index.lock(&index.root(), &["aa"]));
+    let secret = project.write("login", &format!("Bearer {TOKEN}\n"));
+    let secret = format!("id=login,src={}", secret.display());
+    for from in ["graph", "session"] {
+        let before = index.asked().len();
+        let cache = project.path().join("cache").display().to_string();
+        let more = ["--secret", &secret, "--no-cache", "--cache-dir", &cache];
+        let said = build(&engines, &project, from, &more).ok();
+        let asked = index.asked()[before..].to_owned();
+        assert!(asked.contains("200 /files/aa/"), "{from}:\n{asked}\n{said}");
+        assert!(!said.contains(TOKEN), "{said}");
+        let refused = build(
+            &engines,
+            &project,
+            from,
+            &["--no-cache", "--cache-dir", &format!("{cache}-2")],
+        )
+        .fails();
+        assert!(refused.contains("aa-1.0-py3-none-any.whl"), "{from}:\n{refused}");
+    }
+}
+
+/// A certificate for this machine, with its key in one file, signed by an authority of the test's own; both files.
+fn certificates(project: &Project) -> [std::path::PathBuf; 2] {
+    let folder = project.path();
+    let openssl = |args: &str| {
+        let mut command = Command::new("openssl");
+        let fixed = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+        run(command
+            .current_dir(folder)
+            .args(fixed.split(' '))
+            .args(args.split(' ')))
+        .ok()
+    };
+    openssl("-keyout ca.key -out ca.pem -subj /CN=test-authority");
+    openssl(
+        "-keyout own.key -out own.pem -subj /CN=test -CA ca.pem -CAkey ca.key -addext subjectAltName=IP:127.0.0.1 \
+         -addext basicConstraints=critical,CA:FALSE",
+    );
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of openssl");
+    let both = project.write("both.pem", &(read("own.pem") + &read("own.key")));
+    [folder.join("ca.pem"), both]
+}
+
+#[test]
+fn certificates_of_a_company_come_by_secret() {
+    let Some(engines) = engines() else { return };
+    let keys = Project::new();
+    let [authority, own] = certificates(&keys);
+    let index = Index::serve_tls(&format!("robot:{TOKEN}"), &own, &["aa==1.0"]);
+    let top = format!(
+        "ca_certificates: company-ca\nindexes:\n  - {{name: main, url: \"{}\", default: true, auth: {{secret: login}}}}",
+        index.url()
+    );
+    let project = project(&top, REQUIREMENTS, "aa\n");
+    let login = keys.write("login", &format!("robot:{TOKEN}"));
+    let login = format!("id=login,src={}", login.display());
+    let authority = format!("id=company-ca,src={}", authority.display());
+    let image = engines.image("certificates");
+    for from in ["graph", "session"] {
+        let cache = project.path().join(from).display().to_string();
+        let more = ["--secret", &login, "--no-cache", "--cache-dir", &cache];
+        let refused = build(&engines, &project, from, &more).fails();
+        assert!(
+            refused.to_lowercase().contains("certificate"),
+            "{from}:\n{refused}"
+        );
+        let with = ["--secret", &authority, "-t", &image, "--push"];
+        build(&engines, &project, from, &[&more[..], &with].concat()).ok();
+        let host = &engines.docker;
+        engines.docker(host, &["pull", "-q", &image]).ok();
+        let said = engines
+            .docker(host, &["run", "--rm", "--network=host", &image])
+            .ok();
+        assert_eq!(said.trim(), "1.0");
+        let inside = "find / -xdev -name '*wheelwright-ca*' -o -xdev -path '/run/secrets/*'";
+        let found = [
+            "run",
+            "--rm",
+            "--network=host",
+            "--entrypoint",
+            "sh",
+            &image,
+            "-c",
+            inside,
+        ];
+        assert_eq!(
+            engines.docker(host, &found).ok().trim(),
+            "",
+            "certificates are in the image"
+        );
+    }
+}
+
+#[test]
+fn another_mirror_makes_nothing_again() {
+    let Some(engines) = engines() else { return };
+    let packages = ["aa==1.0", "bb==1.0"];
+    let (first, second) = (Index::serve("", &packages), Index::serve("", &packages));
+    let lock = first.lock("https://files.example", &["aa", "bb"]);
+    let image = engines.image("mirrors");
+    let mut layers = Vec::new();
+    for index in [&first, &second] {
+        let top = format!(
+            "mirrors:\n  - {{from: \"https://files.example/\", to: \"{}/\"}}",
+            index.root()
+        );
+        let project = project(&top, LOCK, &lock);
+        build(&engines, &project, "graph", &["-t", &image, "--push"]).ok();
+        layers.push(engines.layers(&image));
+    }
+    assert_eq!(layers[0], layers[1]);
+    assert!(
+        !second.asked().contains("/files/"),
+        "fetched again:\n{}",
+        second.asked()
+    );
+}
+
+#[test]
+fn a_server_that_does_not_give_a_file_is_told_with_its_name() {
+    let Some(engines) = engines() else { return };
+    let names = ["refused", "forbidden", "gone", "broken", "cut", "liar"];
+    let packages = names.map(|name| format!("{name}==1.0"));
+    let packages = packages.iter().map(String::as_str).collect::<Vec<_>>();
+    let index = Index::serve("", &packages);
+    // A login makes a step of the build download; the engine itself does it without one.
+    let auth = format!(
+        "indexes:\n  - {{name: main, url: \"{}\", auth: {{secret: login}}}}",
+        index.url()
+    );
+    for (name, reason) in [
+        ("refused", "401"),
+        ("forbidden", "403"),
+        ("gone", "404"),
+        ("broken", "500"),
+        ("cut", "cut"),
+        ("liar", "digest"),
+    ] {
+        for (from, top) in [("graph", ""), ("graph", auth.as_str()), ("session", "")] {
+            let project = project(top, LOCK, &index.lock(&index.root(), &[name]));
+            let secret = project.write("login", "robot:word");
+            let secret = format!("id=login,src={}", secret.display());
+            let out = project.path().join("out");
+            let output = format!("type=local,dest={}", out.display());
+            let text = build(&engines, &project, from, &["--secret", &secret, "-o", &output]).fails();
+            let file = format!("{name}-1.0-py3-none-any.whl");
+            assert!(text.contains(&file), "{from} {top}: no `{file}` in:\n{text}");
+            let told = match reason {
+                "cut" => {
+                    text.contains("EOF")
+                        || text.contains("digest")
+                        || text.contains("IncompleteRead")
+                        || text.contains("bytes")
+                }
+                reason => text.contains(reason),
+            };
+            assert!(told, "{from} {top}: no `{reason}` in:\n{text}");
+            assert!(!out.join("opt").exists(), "something was written");
+        }
+    }
+}
