@@ -30,6 +30,10 @@ pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -
             shown.annotation(AnnotationKind::Primary.span(span))
         }))
     });
+    let group = match advice(&failure.message) {
+        Some(advice) => group.element(Level::HELP.message(advice)),
+        None => group,
+    };
     let mut text = Renderer::styled().render(&[group]);
     if let Some(step) = step {
         // Writing to a string cannot fail.
@@ -40,6 +44,24 @@ pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -
         }
     }
     text
+}
+
+/// What the engine's words leave out of a failed download.
+fn advice(message: &str) -> Option<&'static str> {
+    let known = [
+        (
+            "digest mismatch",
+            "what was downloaded is not the file that the lock or the manifest names: it has changed, or the server answered \
+             with an error, which engines take for the file; `curl -I` with the file's address shows the server's answer",
+        ),
+        (
+            "invalid header field value for \"Authorization\"",
+            "the secret holds more than the header's value, such as the end of a line",
+        ),
+    ];
+    known
+        .into_iter()
+        .find_map(|(words, advice)| message.contains(words).then_some(advice))
 }
 
 /// The places as byte ranges of the text.
@@ -102,6 +124,19 @@ mod tests {
           | first
           | last
         ");
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_one_expected_may_be_a_servers_error() {
+        let failure = Failure {
+            message: "digest mismatch sha256:1: sha256:2".into(),
+            ..Failure::default()
+        };
+        let text = anstream::adapter::strip_str(&render("api", &failure)).to_string();
+        assert!(
+            text.contains("help: what was downloaded is not the file"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 """A package index for tests: makes small wheels and serves them in the simple API, with a login where one is given.
 
-index.py LOGIN CERTIFICATE PACKAGE…: packages as NAME==VERSION[:REQUIREMENT,REQUIREMENT], or NAME==VERSION@FOLDER for a
-source distribution of what is in a folder. A login is USER:PASSWORD or a whole Authorization header; an empty one lets
+index.py LOGIN CERTIFICATE PACKAGE…: packages as NAME==VERSION[:REQUIREMENT,REQUIREMENT][#WORDS], or NAME==VERSION@FOLDER for a
+source distribution of what is in a folder. Words make a wheel that no engine has seen. A login is USER:PASSWORD or a whole Authorization header; an empty one lets
 everybody in. With a certificate (a PEM file with its key) it speaks TLS. Files of packages whose names begin with a word
 of FAULTS, with "slow", "cut" or "liar" cannot be had as they should. Prints its port, the digest of
 a file of each package, then one line for each request: status and path.
@@ -20,11 +20,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 FAULTS = {"refused": 401, "forbidden": 403, "gone": 404, "broken": 500}
 
 
-def wheel(name, version, requirements):
+def wheel(name, version, requirements, words):
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
     files = {
-        f"{name}.py": f"VERSION = '{version}'\n",
+        f"{name}.py": f"VERSION = '{version}'\n" + (f"# {words}\n" if words else ""),
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -55,8 +55,9 @@ def packages(words):
         if "@" in rest:
             filename, content = source(name, *rest.split("@"))
         else:
+            rest, _, words = rest.partition("#")
             version, _, needs = rest.partition(":")
-            filename, content = wheel(name, version, [need for need in needs.split(",") if need])
+            filename, content = wheel(name, version, [need for need in needs.split(",") if need], words)
         found.setdefault(name, {})[filename] = content
     return found
 

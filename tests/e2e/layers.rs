@@ -129,11 +129,46 @@ fn arm64_needs_no_emulator() {
         "layers/platforms",
         &["--platform", "linux/amd64,linux/arm64"],
     );
-    // ELF's numbers of x86-64 and AArch64.
+    machines_are_right(&engines, "layers/platforms");
+}
+
+/// ELF's numbers of x86-64 and AArch64.
+fn machines_are_right(engines: &Engines, repository: &str) {
     for (architecture, machine) in [("amd64", 0x3e), ("arm64", 0xb7)] {
-        let image = read(&engines, "layers/platforms", architecture);
+        let image = read(engines, repository, architecture);
         let machines = image["machines"].as_object().expect("machines");
         assert!(!machines.is_empty(), "{architecture} has no shared object");
         assert!(machines.values().all(|found| *found == machine), "{machines:?}");
+    }
+}
+
+#[test]
+fn buildx_builds_for_several_platforms_with_provenance() {
+    let Some(engines) = engines() else { return };
+    let project = Project::new();
+    let image = format!("{}/layers/buildx:latest", engines.registry);
+    let more = [
+        "--platform=linux/amd64,linux/arm64",
+        "--provenance=mode=max",
+        "--push",
+    ];
+    let host = &engines.docker;
+    engines.buildx(host, project.path(), "api", &image, &more).ok();
+    machines_are_right(&engines, "layers/buildx");
+    let inspect = [
+        "buildx",
+        "imagetools",
+        "inspect",
+        &image,
+        "--format",
+        "{{json .Provenance}}",
+    ];
+    let provenance: Value = serde_json::from_str(&engines.docker(host, &inspect).ok()).expect("JSON");
+    for platform in ["linux/amd64", "linux/arm64"] {
+        let said = provenance[platform]["SLSA"].to_string();
+        assert!(
+            said.contains("MarkupSafe") || said.contains("markupsafe"),
+            "{platform}: {said}"
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! Locks made in the build, from an index of the test's own: what is written, what is stale, who gets what from where,
 //! and that a login stays where it belongs.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 use crate::engine::{Engines, Said, engines, run};
@@ -204,4 +206,80 @@ fn a_login_is_used_and_left_nowhere() {
         }
     }
     assert!(index.asked().contains("200 /files/aa/"), "{}", index.asked());
+}
+
+/// The files of a folder with their text.
+fn written(folder: &Path) -> BTreeMap<String, String> {
+    let files = std::fs::read_dir(folder).expect("a folder").flatten();
+    let files = files.map(|file| {
+        let text = std::fs::read_to_string(file.path()).expect("text");
+        (file.file_name().to_string_lossy().into_owned(), text)
+    });
+    files.collect()
+}
+
+#[test]
+fn the_frontend_gives_out_the_locks_that_the_command_writes() {
+    let Some(engines) = engines() else { return };
+    let login = "robot:w0rd-of-the-frontend";
+    let index = Index::serve(login, &["aa==1.0:bb", "bb==1.0", "bb==1.5", "bb==2.0"]);
+    let project = project(&format!(
+        "  - {{name: main, url: \"{}\", default: true, auth: {{secret: login}}}}\n",
+        index.url()
+    ));
+    project.write("api.txt", "aa\n");
+    project.write("worker.txt", "bb<2\n");
+    let secret = project.write("login.txt", login);
+    let secret = format!("id=login,src={}", secret.display());
+    let outs = ["buildctl", "buildx", "bake", "one", "upgraded"].map(|name| project.path().join(name));
+    let output = |n: usize| format!("type=local,dest={}", outs[n].display());
+
+    let more = ["--secret", &secret, "--output", &output(0)];
+    let said = engines.buildctl(project.path(), "lock", &more).ok();
+    let more = ["--secret", &secret, "--output", &output(1)];
+    let host = &engines.docker;
+    engines
+        .buildx(host, project.path(), "lock", "e2e/lock", &more)
+        .ok();
+    let bake = serde_json::json!({"target": {"lock": {
+        "context": ".", "dockerfile": "wheelwright.yaml", "target": "lock", "network": "host",
+        "args": {"BUILDKIT_SYNTAX": engines.frontend}, "secret": [secret], "output": [output(2)],
+    }}});
+    project.write("docker-bake.json", &bake.to_string());
+    let mut command = Command::new("docker");
+    command.env("DOCKER_HOST", host).current_dir(project.path());
+    run(command.args([
+        "buildx",
+        "bake",
+        "lock",
+        "--progress=plain",
+        "--allow=network.host",
+    ]))
+    .ok();
+
+    lock(&engines, &project, &["--secret", &secret]).ok();
+    let names = ["pylock.api.toml", "pylock.worker.toml"].map(str::to_owned);
+    let ours = names.map(|name| (name.clone(), read(&project, &name)));
+    let ours = BTreeMap::from(ours);
+    assert!(ours["pylock.api.toml"].contains("bb-1.5-"), "{ours:?}");
+    for out in &outs[..3] {
+        assert_eq!(written(out), ours, "{}", out.display());
+    }
+    assert!(!said.contains("w0rd-of-the-frontend") && !ours["pylock.api.toml"].contains("w0rd"));
+
+    // One service's lock; and a newer version where it is asked for.
+    project.write("worker.txt", "bb\n");
+    let more = ["--secret", &secret, "--output", &output(3)];
+    engines.buildctl(project.path(), "lock:worker", &more).ok();
+    let one = written(&outs[3]);
+    assert!(
+        one.len() == 1 && one["pylock.worker.toml"].contains("bb-1.5-"),
+        "{one:?}"
+    );
+    let upgrade = "--opt=build-arg:WHEELWRIGHT_UPGRADE=bb";
+    let more = ["--secret", &secret, upgrade, "--output", &output(4)];
+    engines.buildctl(project.path(), "lock", &more).ok();
+    for text in written(&outs[4]).values() {
+        assert!(text.contains("bb-2.0-"), "{text}");
+    }
 }

@@ -3,6 +3,7 @@
 //! `make engine` brings the engines up and leaves `.engine/env`; these tests read what it exports. Without
 //! engines they are skipped with a word, unless CI or WHEELWRIGHT_E2E is set: then their absence is a failure.
 
+mod broken;
 mod built;
 mod bytecode;
 mod caches;
