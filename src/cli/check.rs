@@ -53,7 +53,9 @@ pub async fn run(args: &CheckArgs) -> Result<Checked, Failure> {
     }
     let services = opened.manifest.services.len();
     let (services, _) = mistakes.unique().finish(Some(services))?;
+    let unused = opened.unused(&args.project)?;
     let warnings = opened.warnings.iter().cloned().chain(warnings);
+    let warnings = warnings.chain(unused.iter().cloned());
     Ok(Checked {
         services,
         warnings: warnings.collect::<Diagnostics>().unique(),

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Spanned, did_you_mean};
-use crate::frontend::{Failure, Files, Project, census, no_manifest};
+use crate::frontend::{Failure, Files, Project, census, no_manifest, unused};
 use crate::manifest::{self, Manifest, Service};
+use crate::plan;
+use crate::python::Interpreter;
 use crate::python::text::decode;
 
 /// Where the project is.
@@ -64,6 +66,23 @@ impl ProjectArgs {
 }
 
 impl Opened {
+    /// Constraints of packages that no service installs, as far as the locks on disk tell.
+    pub(in crate::cli) fn unused(&self, args: &ProjectArgs) -> Result<Diagnostics, Failure> {
+        let services = self.manifest.services.iter();
+        let services = services
+            .map(|(name, service)| args.gather(self, (&name.value, service)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some((_, first)) = self.manifest.services.first() else {
+            return Ok(Diagnostics::default());
+        };
+        let image = plan::stand(&self.manifest, first).image;
+        let python = self.manifest.python.as_ref();
+        let minor = python.map_or_else(|| census::minor_of(&image), |python| python.value);
+        let target = Interpreter::assumed(minor, "amd64");
+        let environment = target.markers().map_err(Diagnostic::error)?;
+        Ok(unused(&services, &environment))
+    }
+
     /// The names of all services, in the order of the manifest.
     pub(in crate::cli) fn names(&self) -> impl Iterator<Item = &Spanned<String>> {
         self.manifest.services.iter().map(|(name, _)| name)

@@ -29,6 +29,7 @@ mod requests;
 mod store;
 mod target;
 mod together;
+mod unused;
 mod workspace;
 
 pub use failure::Failure;
@@ -41,6 +42,7 @@ pub use made::{Made, lock_group, locked_versions};
 pub use options::Options;
 pub use project::{Files, Missing, Project};
 pub use reader::Origin;
+pub use unused::unused;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;

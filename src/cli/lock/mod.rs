@@ -37,6 +37,10 @@ pub(super) async fn run(args: &LockArgs) -> Result<(), Failure> {
     for line in changes::told(&state, &written) {
         printer.note(&line);
     }
+    let unused = opened.unused(&args.project)?;
+    if unused.iter().next().is_some() {
+        printer.note(&diag::render_all(&unused, true));
+    }
     if args.layers {
         layers::record(args, &state, &opened).await?;
     }

@@ -33,6 +33,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pep508_rs::MarkerTree;
+
 use self::lines::{Line, Word, lines};
 pub use self::place::is_archive;
 use self::place::{Place, place};
@@ -50,6 +52,8 @@ pub const CHECKOUTS: &str = ".wheelwright-checkouts";
 pub struct Requirements {
     /// Other files of this kind: `-r` and `-c`.
     pub includes: Vec<Named>,
+    /// Those of them that only limit versions: `-c`.
+    pub constraints: Vec<ProjectPath>,
     /// Folders with a package's source.
     pub packages: Vec<Named>,
     /// Wheels and source distributions of the repository, and folders that hold some.
@@ -94,6 +98,32 @@ pub fn read(file: &SourceFile, at: &ProjectPath) -> (Requirements, Diagnostics) 
     }
     reader.found.text = edited(file.text(), &reader.edits);
     (reader.found, reader.mistakes)
+}
+
+/// A requirement that names a package.
+#[derive(Debug, Clone)]
+pub struct NamedPackage {
+    /// The package.
+    pub name: PackageName,
+    /// When it counts.
+    pub marker: MarkerTree,
+    /// Where it is named.
+    pub span: Span,
+}
+
+/// The packages that a file's own lines name; lines that cannot be read name none.
+pub fn named(file: &SourceFile) -> Vec<NamedPackage> {
+    let package = |line: &Line| {
+        let words = line.words.iter().take_while(|word| !word.text.starts_with('-'));
+        let words = words.map(|word| word.text.as_str()).collect::<Vec<_>>();
+        let read = requirement::parse(&words.join(" ")).ok()?;
+        Some(NamedPackage {
+            name: read.name.as_ref().parse().ok()?,
+            marker: read.marker,
+            span: line.words.first()?.span,
+        })
+    };
+    lines(file.text()).iter().filter_map(package).collect()
 }
 
 /// What an option is and does.
@@ -188,7 +218,7 @@ impl Reader<'_> {
                 format!("`{name}` has no value"),
                 "write it after the option",
             ),
-            (Meaning::Include, Some(value)) => self.include(&value),
+            (Meaning::Include, Some(value)) => self.include(name, &value),
             (Meaning::FindLinks, Some(value)) => self.find_links(&value),
             (Meaning::Editable, Some(value)) => {
                 let words = std::iter::once(value)
@@ -207,13 +237,16 @@ impl Reader<'_> {
         );
     }
 
-    fn include(&mut self, value: &Word) {
+    fn include(&mut self, option: &str, value: &Word) {
         let text = unquoted(&value.text);
         if text.contains("://") {
             let message = format!("`{text}` is not in the repository");
             return self.mistake(value.span, message, "put the file into the repository");
         }
-        self.named(value.span, text, |found| &mut found.includes);
+        let path = self.named(value.span, text, |found| &mut found.includes);
+        if option == "--constraint" {
+            self.found.constraints.extend(path);
+        }
     }
 
     fn find_links(&mut self, value: &Word) {
