@@ -28,6 +28,7 @@ mod session;
 mod smoke;
 mod sources;
 mod store;
+mod tags;
 mod together;
 mod trees;
 mod vcs;
