@@ -129,6 +129,7 @@ fn engine(round: usize) -> Recording {
         );
     }
     add("/src", String::new());
+    add("/facts", unwheel::Facts::to_line(&[]));
     add(
         "/interpreter.json",
         r#"{"version":"3.11.7","implementation":"cpython","executable":"/usr/local/bin/python3.11","libc":"glibc 2.36","machine":"x86_64"}"#.to_owned(),

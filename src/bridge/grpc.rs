@@ -25,8 +25,9 @@ pub const MAX_MESSAGE: usize = 16 << 20;
 pub const MAX_HEADER_LIST: u32 = 16 << 20;
 
 /// How long a ping may take: BuildKit registers a client's build a moment after `Solve` begins.
-const PING_ATTEMPTS: u32 = 20;
-const PING_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+const PING_ATTEMPTS: u32 = 24;
+const PING_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+const PING_LONGEST: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A bridge over a gRPC channel.
 #[derive(Debug, Clone)]
@@ -71,13 +72,14 @@ impl GrpcBridge {
     }
 
     async fn pong(&self) -> Result<gateway::PongResponse, BridgeError> {
-        let mut attempt = 0;
+        let (mut attempt, mut pause) = (0, PING_PAUSE);
         loop {
             match self.client.clone().ping(gateway::PingRequest {}).await {
                 Ok(pong) => return Ok(pong.into_inner()),
                 Err(status) if attempt < PING_ATTEMPTS && status.message().contains("no such build") => {
                     attempt += 1;
-                    tokio::time::sleep(PING_PAUSE).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PING_LONGEST);
                 }
                 Err(status) => return Err(status.into()),
             }

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
 use unwheel::Facts;
 
 use super::build::{Build, Service};
@@ -77,28 +76,28 @@ impl Build<'_> {
         let Service { plan, found, cx, .. } = service;
         let tree = lower::facts(plan, found, cx).filter(|_| self.options.cache_imports.is_empty());
         let unpacked = match tree {
-            Some(tree) => Some(self.solve(lower::marshal(&tree)).await?),
-            None => None,
+            Some(tree) => {
+                let result = self.solve(lower::marshal(&tree)).await?;
+                let line = self.bridge.read_file(&result, lower::FACTS_FILE).await?;
+                Facts::from_line(&String::from_utf8_lossy(&line)).map_err(Failure::Internal)?
+            }
+            None => Vec::new(),
         };
-        let one = async |at: usize| {
-            let packed = match &found[at] {
-                Found::Image { facts, .. } | Found::Layout { facts, .. } => facts,
-                Found::Unpack => {
-                    let Some(result) = &unpacked else {
-                        return Ok(Vec::new());
-                    };
-                    let json = self.bridge.read_file(result, &lower::facts_file(at)).await?;
-                    return Facts::from_json(&json).map_err(Failure::Internal);
+        let mut unpacked = unpacked.into_iter();
+        let layers = plan.layers.iter().zip(found);
+        let wheels = layers.filter(|(layer, _)| layer.kind == Kind::Wheels);
+        let mut all = Vec::new();
+        for (layer, found) in wheels {
+            match found {
+                Found::Image { facts, .. } | Found::Layout { facts, .. } => {
+                    // One that cannot be read says nothing.
+                    let read = facts.as_deref().map(Facts::from_line);
+                    all.extend(read.and_then(Result::ok).unwrap_or_default());
                 }
-            };
-            // One that cannot be read says nothing.
-            let read = packed.as_deref().map(Facts::from_line);
-            Ok(read.and_then(Result::ok).unwrap_or_default())
-        };
-        let layers = plan.layers.iter().enumerate();
-        let wheels = layers.filter(|(at, layer)| layer.kind == Kind::Wheels && (cx.merge || *at == 0));
-        let all = try_join_all(wheels.map(|(at, _)| one(at))).await?;
-        Ok(all.concat())
+                Found::Unpack => all.extend(unpacked.by_ref().take(layer.packages.len())),
+            }
+        }
+        Ok(all)
     }
 }
 

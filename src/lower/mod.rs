@@ -29,7 +29,7 @@ pub use folders::{Folder, Folders, folders_of};
 pub use probe::{PROBE_FILE, probe};
 pub use resolve::{Asked, REPORT_FILE, RESOLVED, ResolveInputs, lock_file, resolve};
 pub use smoke::smoke;
-pub use wheels::{bytecode_tree, facts, facts_file, wheel};
+pub use wheels::{JOINED as FACTS_FILE, bytecode_tree, facts, wheel};
 
 use buildkit_llb::{Definition, MarshalOptions, Merge, State};
 

@@ -89,42 +89,53 @@ pub(super) fn output(exec: &ExecHandle, mount: &str) -> State {
         .unwrap_or_else(|missing| unreachable!("every such exec mounts it: {missing}"))
 }
 
-/// Name of the file of a layer in the tree of [`facts`].
-pub fn facts_file(layer: usize) -> String {
-    format!("{layer}.json")
-}
+/// The file in the tree of [`facts`].
+pub const JOINED: &str = "/facts";
 
-/// What is known of the wheels of those layers that are unpacked in the graph, a file each; nothing when there are none.
-/// Comes out of the steps that unpack them, so it costs no step of its own.
+/// What is known of the wheels of those layers that are unpacked in the graph, in the order of the layers; nothing when
+/// there are none. It comes out of the steps that unpack them. Joined to one file: reading one from an engine takes
+/// milliseconds, and there would be one a layer in every build.
 pub fn facts(plan: &Plan, found: &[Found], cx: &Context) -> Option<State> {
     let wheels = Wheels::new(plan, cx);
     let trees = if cx.merge {
         let wanted = plan.wanted();
-        let layers = wanted.iter().zip(found).enumerate();
+        let layers = wanted.iter().zip(found);
         let unpacked =
-            layers.filter(|(_, (layer, found))| layer.layer.kind == Kind::Wheels && **found == Found::Unpack);
+            layers.filter(|(layer, found)| layer.layer.kind == Kind::Wheels && **found == Found::Unpack);
         unpacked
-            .map(|(at, (layer, _))| (at, output(&unpack(&wheels, layer), FACTS)))
+            .map(|(layer, _)| output(&unpack(&wheels, layer), FACTS))
             .collect()
     } else if plan.packages.is_empty() {
         Vec::new()
     } else {
-        vec![(0, output(&install(&wheels, base::rootfs(plan, cx)), FACTS))]
+        vec![output(&install(&wheels, base::rootfs(plan, cx)), FACTS)]
     };
     if trees.is_empty() {
         return None;
     }
-    let op = trees.iter().fold(
-        FileOp::on(State::scratch()).timestamp(EPOCH_NANOS),
-        |op, (at, tree)| {
-            op.copy(Copy::from(
-                tree,
-                format!("/{FACTS_FILE}"),
-                format!("/{}", facts_file(*at)),
-            ))
-        },
-    );
-    Some(cx.file_op(op, "[internal] what packages need".to_owned(), plan.at))
+    let places = (0..trees.len()).map(|n| format!("{FACTS}/{n}"));
+    let args = [UNWHEEL, "--join-facts", "/out/facts"].map(str::to_owned);
+    let exec = tool(args.into_iter().chain(places.clone()), cx)
+        .root(State::scratch())
+        .mount(Mount::bind("/out", State::scratch()));
+    let exec = places.zip(trees).fold(exec, |exec, (place, tree)| {
+        let file = Mount::bind(place, tree).selector(format!("/{FACTS_FILE}"));
+        exec.mount(file.readonly())
+    });
+    Some(cx.output(exec, "[internal] what packages need".to_owned(), plan.at))
+}
+
+/// An exec of `unwheel` on the engine's own platform, without a network.
+fn tool(args: impl Iterator<Item = String>, cx: &Context) -> Exec {
+    Exec::new(args)
+        .platform(cx.build_platform.clone())
+        .cwd("/")
+        .network(Network::None)
+        .mount(
+            Mount::bind(UNWHEEL, cx.tools.clone())
+                .selector("/unwheel")
+                .readonly(),
+        )
 }
 
 /// All wheels at once onto the base, where the engine cannot merge.
@@ -157,16 +168,7 @@ fn unwheel(wheels: &Wheels<'_>, packages: &[usize], root: &str) -> Exec {
         .map(str::to_owned)
         .collect::<Vec<_>>();
     args.extend((0..packages.len()).map(|n| format!("/run/wheels/{n}")));
-    let exec = Exec::new(args)
-        .platform(cx.build_platform.clone())
-        .cwd("/")
-        .network(Network::None)
-        .mount(
-            Mount::bind(UNWHEEL, cx.tools.clone())
-                .selector("/unwheel")
-                .readonly(),
-        )
-        .mount(Mount::bind(FACTS, State::scratch()));
+    let exec = tool(args.into_iter(), cx).mount(Mount::bind(FACTS, State::scratch()));
     packages.iter().enumerate().fold(exec, |exec, (n, index)| {
         exec.mount(Mount::bind(format!("/run/wheels/{n}"), wheels.tree(*index)).readonly())
     })

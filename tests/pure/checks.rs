@@ -85,7 +85,9 @@ fn packages_that_do_not_go_together_are_told_with_their_line_in_the_lock() {
         {"name": "idna", "version": "1.0", "files": {"bin/a": "01", "lib/same.py": "11"}}]"#;
     let build = |text: &str| {
         let mut engine = with_manifest(text);
-        engine.files.insert("/1.json".to_owned(), facts.into());
+        let all = unwheel::Facts::from_json(facts.as_bytes()).expect("facts");
+        let line = unwheel::Facts::to_line(&all);
+        engine.files.insert("/facts".to_owned(), line.into());
         build(engine, &[])
     };
     let (engine, outcome) = build(text);

@@ -18,8 +18,6 @@ pub(crate) fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-const MOST_LAYERS: usize = 40;
-
 /// An engine that has the files of a folder, everything BuildKit 0.32 can do but what is taken away.
 pub(crate) fn engine(folder: &Path, without: &[&str]) -> Recording {
     let mut files = BTreeMap::new();
@@ -29,10 +27,7 @@ pub(crate) fn engine(folder: &Path, without: &[&str]) -> Recording {
     add("/pylock.toml", &lock());
     add("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
     add("/etc/group", "root:x:0:\n");
-    // What is known of the wheels of each layer: nothing.
-    for layer in 0..MOST_LAYERS {
-        add(&format!("/{layer}.json"), "[]");
-    }
+    add("/facts", &unwheel::Facts::to_line(&[]));
     let mut recording = Recording::capable();
     recording
         .engine

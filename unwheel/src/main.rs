@@ -3,21 +3,23 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use unwheel::{ErrorKind, Layout, Options, PythonVersion, Report, install};
+use unwheel::{ErrorKind, Facts, Layout, Options, PythonVersion, Report, install};
 
 const HELP: &str = "\
 Installs Python wheels into a virtual environment, without Python and without a network.
 
 Usage: unwheel [--root DIR] --venv PATH --python X.Y [--jobs N] [--facts FILE] WHEEL_OR_DIR...
+       unwheel --join-facts FILE FACTS...
 
   --root DIR          directory that stands for `/` [default: /]
   --venv PATH         absolute path of the virtual environment, as its programs will see it
   --python X.Y        minor version of its interpreter, such as 3.11
   --jobs N            threads to use [default: one for each processor]
   --facts FILE        write there as JSON what the wheels need and which files they have
+  --join-facts FILE   write there, packed into one line, what several such files say
   --allow-conflicts   of two different files for one path the later wins; files that are there already are replaced
   -h, --help          print this help
   -V, --version       print the version
@@ -33,6 +35,7 @@ enum Request {
     Help,
     Version,
     Install(Vec<PathBuf>, Options),
+    Join(Vec<PathBuf>, PathBuf),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,13 @@ fn main() -> ExitCode {
         Ok(Request::Help) => print(HELP),
         Ok(Request::Version) => print(concat!("unwheel ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Request::Install(wheels, options)) => run(&wheels, &options),
+        Ok(Request::Join(facts, into)) => match join(&facts, &into) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                complain([message]);
+                ExitCode::from(3)
+            }
+        },
         Err(message) => {
             complain([format!("{message}; see unwheel --help")]);
             ExitCode::from(2)
@@ -58,9 +68,20 @@ fn run(wheels: &[PathBuf], options: &Options) -> ExitCode {
     }
 }
 
+fn join(facts: &[PathBuf], into: &Path) -> Result<(), String> {
+    let mut all = Vec::new();
+    for path in facts {
+        let wrong = |reason: String| format!("{}: {reason}", path.display());
+        let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        all.extend(Facts::from_json(&bytes).map_err(wrong)?);
+    }
+    std::fs::write(into, Facts::to_line(&all)).map_err(|error| format!("{}: {error}", into.display()))
+}
+
 fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
     let mut arguments = arguments;
-    let (mut root, mut venv, mut python, mut jobs, mut facts) = (None, None, None, None, None);
+    let (mut root, mut venv, mut python, mut jobs, mut facts, mut joined) =
+        (None, None, None, None, None, None);
     let mut allow_conflicts = false;
     let mut wheels = Vec::new();
     let mut flags_over = false;
@@ -80,6 +101,7 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
             "--python" => &mut python,
             "--jobs" => &mut jobs,
             "--facts" => &mut facts,
+            "--join-facts" => &mut joined,
             "--allow-conflicts" if value.is_none() => {
                 allow_conflicts = true;
                 continue;
@@ -97,6 +119,9 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
         if slot.replace(value).is_some() {
             return Err(format!("{flag} is given twice"));
         }
+    }
+    if let Some(into) = joined {
+        return Ok(Request::Join(wheels, PathBuf::from(into)));
     }
     if wheels.is_empty() {
         return Err("no wheel is given".to_owned());

@@ -244,6 +244,14 @@ fn what_is_known_of_wheels_is_written_down() {
         files.collect::<Vec<_>>(),
         ["lib/python3.11/site-packages/a/__init__.py 2d711642b726b044"]
     );
+    let joined = temp.path().join("joined");
+    let output = unwheel(&["--join-facts", joined.to_str().unwrap()], &[&facts, &facts]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let line = fs::read_to_string(&joined).unwrap();
+    assert_eq!(
+        unwheel::Facts::from_line(&line).unwrap(),
+        [&all[..], &all[..]].concat()
+    );
 }
 
 #[test]
