@@ -3,7 +3,8 @@
 index.py LOGIN CERTIFICATE PACKAGE…: packages as NAME==VERSION[:REQUIREMENT,REQUIREMENT][#WORDS], or NAME==VERSION@FOLDER for a
 source distribution of what is in a folder. Words make a wheel that no engine has seen. A login is USER:PASSWORD or a whole Authorization header; an empty one lets
 everybody in. With a certificate (a PEM file with its key) it speaks TLS. Files of packages whose names begin with a word
-of FAULTS, with "slow", "cut" or "liar" cannot be had as they should. Prints its port, the digest of
+of FAULTS, with "slow", "cut" or "liar" cannot be had as they should. As a proxy it
+answers for every host itself. Prints its port, the digest of
 a file of each package, then one line for each request: status and path.
 """
 import base64
@@ -67,6 +68,9 @@ class Index(http.server.BaseHTTPRequestHandler):
     login = ""
 
     def do_GET(self):
+        if self.path.startswith("http://"):
+            print("through the proxy:", self.path)
+            self.path = "/" + self.path.split("/", 3)[3]
         status, kind, body = self.answer()
         name = self.path.split("/")[2] if self.path.startswith("/files/") else ""
         if name.startswith("slow"):

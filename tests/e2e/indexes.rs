@@ -212,6 +212,32 @@ fn certificates_of_a_company_come_by_secret() {
 }
 
 #[test]
+fn a_proxy_is_used_and_left_nowhere() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve(&format!("robot:{TOKEN}"), &[&unique("aa==1.0")]);
+    let top = "indexes:\n  - {name: main, url: \"http://packages.example/simple\", default: true, auth: {secret: login}}";
+    let project = project(top, REQUIREMENTS, "aa\n");
+    let secret = project.write("login", &format!("robot:{TOKEN}"));
+    let secret = format!("id=login,src={}", secret.display());
+    let archive = project.path().join("image.tar");
+    let output = format!("type=oci,dest={}", archive.display());
+    let proxy = format!("HTTP_PROXY={}", index.root());
+    let more = ["--secret", &secret, "--build-arg", &proxy, "-o", &output];
+    build(&engines, &project, "graph", &more).ok();
+    let asked = index.asked();
+    for path in ["simple/aa/", "files/aa/aa-1.0-py3-none-any.whl"] {
+        let line = format!("through the proxy: http://packages.example/{path}");
+        assert!(asked.contains(&line), "{asked}");
+    }
+    // It is in no cache key: the same without it is all there.
+    let text = build(&engines, &project, "graph", &["--secret", &secret]).ok();
+    assert_eq!(index.asked(), asked, "{text}");
+    let exported = std::fs::read(&archive).expect("an archive");
+    let left = String::from_utf8_lossy(&exported).contains(&index.root());
+    assert!(!left, "the proxy is in the image");
+}
+
+#[test]
 fn another_mirror_makes_nothing_again() {
     let Some(engines) = engines() else { return };
     let packages = ["aa==1.0", "bb==1.0"];
