@@ -111,6 +111,11 @@ fn outline(loaded: &load::Loaded<'_>, options: &Options) -> Result<Answer, Failu
             "BUILDKIT_CACHE_MOUNT_NS",
             "put in front of the names of cache mounts",
         ),
+        (
+            "WHEELWRIGHT_MIRRORS",
+            "addresses that are fetched from elsewhere, as FROM=TO",
+        ),
+        ("WHEELWRIGHT_WHEEL_STORE", "another wheel store, or `none`"),
     ];
     let args = args.map(|(name, description)| {
         json!({"name": name, "description": description, "value": options.build_arg(name).unwrap_or_default()})
