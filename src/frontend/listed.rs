@@ -72,7 +72,7 @@ pub(crate) async fn check(
         name: file.name().to_owned(),
     };
     let mut context = crate::lower::LocalContext::default();
-    context.excludes = super::load::ignored(&disk, file.name(), &context).await?;
+    context.excludes = super::load::ignored(&disk, &context).await?;
     let listed = of(service);
     let paths = listed
         .iter()

@@ -61,7 +61,7 @@ pub(super) async fn manifest<'a>(
     };
     let (file, excludes) = futures_util::try_join!(
         manifest_file(reader.as_ref(), options),
-        ignored(reader.as_ref(), &options.filename, &context),
+        ignored(reader.as_ref(), &context),
     )?;
     context.excludes = excludes;
     let (manifest, warnings) = manifest::parse(&file)?;
@@ -170,16 +170,11 @@ fn context(request: &Request, options: &Options, inputs: &Inputs, remote: Option
 }
 
 /// Patterns of `<manifest>.dockerignore`, else of `.dockerignore`; none for a repository that is no local folder.
-pub(super) async fn ignored(
-    reader: &dyn Reader,
-    manifest: &str,
-    context: &LocalContext,
-) -> Result<Vec<String>, Failure> {
+pub(super) async fn ignored(reader: &dyn Reader, context: &LocalContext) -> Result<Vec<String>, Failure> {
     if context.state.is_some() {
         return Ok(Vec::new());
     }
-    let own = format!("{manifest}.dockerignore");
-    let Some((name, bytes)) = reader.first(context, &[&own, ".dockerignore"]).await? else {
+    let Some((name, bytes)) = reader.ignore_file(context).await? else {
         return Ok(Vec::new());
     };
     let patterns = Patterns::lines(&text(&name, bytes)?);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use buildkit_llb::State;
 
-use super::{Reader, Shape};
+use super::{IGNORE_FILE, Reader, Shape, own_ignore_file};
 use crate::diag::Diagnostic;
 use crate::frontend::Failure;
 use crate::lower::{LocalContext, escape};
@@ -31,13 +31,14 @@ impl Reader for ByDisk {
         read(&self.manifest, &self.name)
     }
 
-    async fn first(&self, _: &LocalContext, names: &[&str]) -> Result<Option<(String, Vec<u8>)>, Failure> {
-        for name in names {
-            if let Some(bytes) = read(&self.context.join(name), name)? {
-                return Ok(Some(((*name).to_owned(), bytes)));
-            }
+    async fn ignore_file(&self, _: &LocalContext) -> Result<Option<(String, Vec<u8>)>, Failure> {
+        let own = own_ignore_file(&self.name);
+        let beside = own_ignore_file(&self.manifest.to_string_lossy());
+        if let Some(bytes) = read(Path::new(&beside), &own)? {
+            return Ok(Some((own, bytes)));
         }
-        Ok(None)
+        let common = read(&self.context.join(IGNORE_FILE), IGNORE_FILE)?;
+        Ok(common.map(|bytes| (IGNORE_FILE.to_owned(), bytes)))
     }
 
     async fn read(
@@ -193,14 +194,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_file_counts_and_a_missing_manifest_is_none() {
-        let (folder, disk) = project();
+    async fn the_manifests_own_ignore_file_counts_and_a_missing_manifest_is_none() {
+        let (folder, mut disk) = project();
+        disk.manifest = folder.path().join("a/ww.yaml");
+        disk.name = "ww.yaml".to_owned();
         std::fs::write(folder.path().join(".dockerignore"), "x").unwrap();
-        let found = disk
-            .first(&context(), &["own.dockerignore", ".dockerignore"])
-            .await
-            .unwrap();
+        let found = disk.ignore_file(&context()).await.unwrap();
         assert_eq!(found, Some((".dockerignore".to_owned(), b"x".to_vec())));
+        std::fs::write(folder.path().join("a/ww.yaml.dockerignore"), "y").unwrap();
+        let found = disk.ignore_file(&context()).await.unwrap();
+        assert_eq!(found, Some(("ww.yaml.dockerignore".to_owned(), b"y".to_vec())));
         assert_eq!(disk.manifest().await.unwrap(), None);
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use buildkit_llb::{Differ, Source, State};
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 
-use super::{Reader, Shape};
+use super::{IGNORE_FILE, Reader, Shape, own_ignore_file};
 use crate::bridge::{Bridge, Ref, Stat};
 use crate::frontend::{Failure, Options};
 use crate::lower::{self, LocalContext};
@@ -45,25 +45,20 @@ impl Reader for ByEngine<'_> {
         self.file(&tree, &self.options.filename).await
     }
 
-    async fn first(
-        &self,
-        context: &LocalContext,
-        names: &[&str],
-    ) -> Result<Option<(String, Vec<u8>)>, Failure> {
+    async fn ignore_file(&self, context: &LocalContext) -> Result<Option<(String, Vec<u8>)>, Failure> {
         let source = Source::local(&context.name)
             .session_id(&context.session)
-            .follow_paths(names.iter().copied())
-            .shared_key_hint(format!("{}-.dockerignore{}", context.name, context.shared_key))
+            .follow_paths([IGNORE_FILE])
+            .shared_key_hint(format!("{}-{IGNORE_FILE}{}", context.name, context.shared_key))
             .differ(Differ::None)
             .name("[internal] load .dockerignore")
             .build();
-        let tree = self.solve(&source).await?;
-        for name in names {
-            if let Some(bytes) = self.file(&tree, name).await? {
-                return Ok(Some(((*name).to_owned(), bytes)));
-            }
-        }
-        Ok(None)
+        let own = own_ignore_file(&self.options.filename);
+        let beside = async { self.file(&self.solve(&self.manifest).await?, &own).await };
+        let common = async { self.file(&self.solve(&source).await?, IGNORE_FILE).await };
+        let (beside, common) = try_join(beside, common).await?;
+        let common = common.map(|bytes| (IGNORE_FILE.to_owned(), bytes));
+        Ok(beside.map(|bytes| (own, bytes)).or(common))
     }
 
     async fn read(

@@ -34,6 +34,14 @@ pub enum Origin {
     },
 }
 
+/// At the root of a repository.
+const IGNORE_FILE: &str = ".dockerignore";
+
+/// The manifest's own, which comes before it.
+fn own_ignore_file(manifest: &str) -> String {
+    format!("{manifest}{IGNORE_FILE}")
+}
+
 /// What is at a path, links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -47,12 +55,9 @@ pub(super) trait Reader: Debug + Send + Sync {
     /// The manifest.
     async fn manifest(&self) -> Result<Option<Vec<u8>>, Failure>;
 
-    /// The first of some files at the root of the repository that is there, and which it is.
-    async fn first(
-        &self,
-        context: &LocalContext,
-        names: &[&str],
-    ) -> Result<Option<(String, Vec<u8>)>, Failure>;
+    /// What says which files to leave out, and its name: a file of the manifest's name with `.dockerignore` behind it, in
+    /// the manifest's folder, else [`IGNORE_FILE`] of the repository.
+    async fn ignore_file(&self, context: &LocalContext) -> Result<Option<(String, Vec<u8>)>, Failure>;
 
     /// Files of the repository, in the order asked. Those that .dockerignore leaves out are not there.
     async fn read(
@@ -75,7 +80,7 @@ pub(super) fn manifest_source(request: &Request, options: &Options) -> State {
     let (name, local) = (&options.filename, &options.manifest_local);
     Source::local(local)
         .session_id(session(request, options, local))
-        .follow_paths([name.clone()])
+        .follow_paths([name.clone(), own_ignore_file(name)])
         .shared_key_hint(format!("{name}{}", shared_key(options, local)))
         .differ(Differ::None)
         .name(format!("[internal] load build definition from {name}"))
