@@ -53,12 +53,6 @@ impl Asked {
         Ok(asked)
     }
 
-    /// The services that have a lock.
-    pub(super) fn locked(&self) -> Vec<String> {
-        let names = self.plans.iter().map(|(_, plan)| plan.service.clone());
-        names.collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
     /// Each layer once, in the order of the plans.
     pub(super) fn layers(&self) -> Vec<Wanted<'_>> {
         let mut seen = BTreeSet::new();
@@ -77,6 +71,22 @@ impl Asked {
         }
         locks
     }
+}
+
+/// The services asked for that have a lock, and those that have none.
+pub(super) fn locked(
+    project: &ProjectArgs,
+    opened: &Opened,
+    names: &[String],
+) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let (mut locked, mut unlocked) = (Vec::new(), Vec::new());
+    for name in services(opened, names)? {
+        let service = opened.manifest.service(name).cloned().unwrap_or_default();
+        let has_one = project.gather(opened, (name, &service))?.0.lock.is_some();
+        let list = if has_one { &mut locked } else { &mut unlocked };
+        list.push(name.value.clone());
+    }
+    Ok((locked, unlocked))
 }
 
 /// The services that are named, each once; all when none is.

@@ -6,7 +6,7 @@ use buildkit_llb::Platform;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::asked::Asked;
+use super::asked::{self, Asked};
 use super::store::StoreArgs;
 use crate::cli::build::{self, BuildArgs, Shared};
 use crate::cli::cache::CachePlace;
@@ -76,20 +76,21 @@ pub(super) async fn run(args: &PushArgs, cancel: &CancellationToken) -> Result<(
     let store = args.store.store(Some(&opened))?;
     let repository = store.remote().repository().clone();
     let format = args.format.unwrap_or_else(|| StoreArgs::format(&opened));
-    let asked = Asked::new(&args.store.project, &opened, &args.services, &args.platforms)?;
-    for service in &asked.unlocked {
+    let (locked, unlocked) = asked::locked(&args.store.project, &opened, &args.services)?;
+    for service in &unlocked {
         Printer::new().note(&format!(
             "note: `{service}` has no lock, its packages are known only in a build; `wheelwright lock` makes one"
         ));
     }
-    let build = args.build(&repository, asked.locked());
+    let build = args.build(&repository, locked.clone());
     let (mut needs, filled);
-    if let Some(engine) = args.engine(&asked).await? {
+    if let Some(engine) = args.engine(&locked).await? {
         let done = args.with_engine(&build, &opened, (&engine, cancel), (&repository, format));
         let done = done.await;
         engine.close().await;
         (needs, filled) = done?;
     } else {
+        let asked = Asked::new(&args.store.project, &opened, &locked, &args.platforms)?;
         needs = without_engine(&asked, (&repository, format));
         left_out(&needs);
         for one in &mut needs {
@@ -105,8 +106,8 @@ pub(super) async fn run(args: &PushArgs, cancel: &CancellationToken) -> Result<(
 
 impl PushArgs {
     /// An engine, unless there is nothing to ask one or none is wanted. One that is named has to answer.
-    async fn engine(&self, asked: &Asked) -> Result<Option<Engine>, Failure> {
-        if self.no_engine || asked.plans.is_empty() {
+    async fn engine(&self, locked: &[String]) -> Result<Option<Engine>, Failure> {
+        if self.no_engine || locked.is_empty() {
             return Ok(None);
         }
         self.engine.connect_if_any().await
@@ -177,6 +178,11 @@ fn without_engine(asked: &Asked, (repository, format): (&Repository, Format)) ->
 
 /// Says once what takes an engine.
 fn left_out(needs: &[Needs]) {
+    if needs.iter().any(|one| !one.layers.is_empty()) {
+        Printer::new().note(
+            "note: no engine is asked: the bases' Python is taken to be that of the manifest, with glibc 2.36 or musl 1.2",
+        );
+    }
     let layers = needs.iter().flat_map(|one| &one.layers);
     let titles = layers.filter(|need| need.needs_engine());
     let titles = titles.map(|need| oci::title_of(&need.wanted()));
