@@ -14,6 +14,7 @@ mod doors;
 mod engine;
 mod fill;
 mod folders;
+mod foreign;
 mod history;
 mod index;
 mod indexes;
