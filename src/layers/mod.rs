@@ -21,7 +21,6 @@ pub use crate::manifest::LayerFormat as Format;
 pub use census::Census;
 pub use gathered::{Gathered, KnownBase, Made, Need, Needs};
 pub use group::{Budget, MAX_LAYERS, group, group_bytecode};
-#[cfg(feature = "command")]
 pub(crate) use key::hex;
 pub use key::{BYTECODE, LAYOUT, LayerKey};
 pub use oci::LayerRecord;
