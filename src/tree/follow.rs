@@ -4,14 +4,18 @@
 //! manifest or a requirement file. The answer is a list of include patterns: the links and what they lead to,
 //! all inside of the shared directory; a link that points above the root stays at the root.
 
+#[cfg(feature = "command")]
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use super::patterns::{Patterns, clean};
+#[cfg(feature = "command")]
+use super::patterns::Patterns;
+use super::patterns::clean;
 
 /// Resolves `paths` below `root` into include patterns, sorted. None means that everything is wanted.
+#[cfg(feature = "command")]
 pub(crate) fn follow(root: &Path, paths: &[String]) -> Option<Vec<String>> {
     let mut resolved = BTreeSet::new();
     for path in paths {
@@ -21,6 +25,7 @@ pub(crate) fn follow(root: &Path, paths: &[String]) -> Option<Vec<String>> {
 }
 
 /// Drops patterns under a directory that is itself in the list; a `.` asks for everything.
+#[cfg(feature = "command")]
 pub(crate) fn without_nested(patterns: Vec<String>) -> Option<Vec<String>> {
     if patterns.iter().any(|pattern| pattern == ".") {
         return None;
@@ -69,6 +74,7 @@ pub(crate) fn way(root: &Path, path: &str) -> Option<Vec<String>> {
     Some(way)
 }
 
+#[cfg(feature = "command")]
 fn resolve(root: &Path, path: &str, resolved: &mut BTreeSet<String>) {
     // Rooted cleaning keeps `..` inside.
     let path = clean(&format!("/{path}"));
@@ -100,6 +106,7 @@ fn resolve(root: &Path, path: &str, resolved: &mut BTreeSet<String>) {
 }
 
 /// Where `path` points if it is a link; with a wildcard in its last part, where the links it matches point.
+#[cfg(feature = "command")]
 fn links(root: &Path, path: &str) -> Vec<String> {
     let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
     if !has_wildcard(name) {
@@ -124,6 +131,7 @@ fn link(root: &Path, dir: &str, name: &str) -> Option<String> {
     })
 }
 
+#[cfg(feature = "command")]
 fn has_wildcard(name: &str) -> bool {
     let mut rest = name.chars();
     while let Some(c) = rest.next() {

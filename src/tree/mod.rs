@@ -4,7 +4,6 @@
 //! leaves out is the same to both.
 
 pub(crate) mod filemode;
-#[cfg(feature = "command")]
 pub(crate) mod follow;
 pub mod patterns;
 pub mod walk;
