@@ -29,6 +29,7 @@ mod session;
 mod smoke;
 mod sources;
 mod store;
+mod stored;
 mod tags;
 mod together;
 mod trees;

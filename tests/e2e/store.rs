@@ -131,6 +131,17 @@ impl Shop {
         std::fs::remove_dir_all(self.path().join("cache")).expect("its cache");
     }
 
+    /// Has the manifest say how layers are packed.
+    pub(crate) fn pack(&self, format: &str) {
+        self.edit(
+            &format!("wheel_store: {}\n", self.store),
+            &format!(
+                "wheel_store: {{repository: \"{}\", format: {format}}}\n",
+                self.store
+            ),
+        );
+    }
+
     /// Digests of the store's layers.
     pub(crate) fn layers(&self) -> BTreeSet<String> {
         let text = self.run(&["wheels", "ls", "--json"]).ok();
