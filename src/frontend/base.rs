@@ -187,6 +187,7 @@ pub(super) fn interpreter(found: Python, cx: &Context, at: Span) -> Result<Inter
         .parse()
         .map_err(|error: String| wrong(error, "use a newer image"))?;
     Ok(Interpreter {
+        assumed: false,
         minor,
         libc,
         executable: found.executable,

@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use pep440_rs::{Version, VersionSpecifiers};
+use pep440_rs::VersionSpecifiers;
 use pep508_rs::MarkerEnvironment;
 use toml::Spanned;
 
@@ -147,18 +147,17 @@ impl<'a> Chooser<'a> {
         };
         let wrong = |message: String| Diagnostic::error(message).at(self.file, span(text));
         let specifiers: VersionSpecifiers = text.get_ref().parse().map_err(|e| wrong(format!("{e}")))?;
-        let version: Version = self
-            .target
-            .interpreter
-            .version
-            .parse()
-            .map_err(|e| wrong(format!("{e}")))?;
-        if specifiers.contains(&version) {
+        let interpreter = self.target.interpreter;
+        if interpreter
+            .is_in(&specifiers)
+            .map_err(|e| wrong(format!("{e}")))?
+        {
             self.requires.insert(text.get_ref());
             return Ok(());
         }
         Err(wrong(format!(
-            "Python {version} of the base image is not in `{}`",
+            "Python {} of the base image is not in `{}`",
+            interpreter.version,
             text.get_ref()
         ))
         .help("make the lock again for this Python, or use another base image"))

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pep440_rs::{Version, VersionParseError, VersionSpecifiers};
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 use serde::Serialize;
 
@@ -47,11 +48,17 @@ impl FromStr for Libc {
     }
 }
 
+/// No minor version of CPython had more patch releases than this.
+const PATCHES: u64 = 40;
+
 /// A Python interpreter in a base image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Interpreter {
     /// Full version, such as 3.11.7.
     pub version: String,
+    /// Whether no image was looked at: the patch of the version is then a guess.
+    #[serde(skip)]
+    pub assumed: bool,
     /// Its minor version.
     #[serde(skip)]
     pub minor: PythonMinor,
@@ -69,6 +76,7 @@ impl Interpreter {
     pub fn assumed(minor: PythonMinor, architecture: &str) -> Self {
         Self {
             version: format!("{minor}.0"),
+            assumed: true,
             minor,
             executable: format!("/usr/local/bin/python{minor}"),
             libc: Libc::Glibc(2, 36),
@@ -83,6 +91,18 @@ impl Interpreter {
             assumed.libc = Libc::Musl(1, 2);
         }
         assumed
+    }
+
+    /// Whether `Requires-Python` takes it (core metadata). Where the patch is a guess, any patch that is taken will do:
+    /// the build, which knows it, decides again.
+    pub fn is_in(&self, specifiers: &VersionSpecifiers) -> Result<bool, VersionParseError> {
+        let version = self.version.parse::<Version>()?;
+        let [major, minor, ..] = *version.release() else {
+            return Ok(specifiers.contains(&version));
+        };
+        let mut patches = (0..=PATCHES).map(|patch| Version::new([major, minor, patch]));
+        Ok(specifiers.contains(&version)
+            || self.assumed && patches.any(|version| specifiers.contains(&version)))
     }
 
     /// What markers see on it (PEP 508).
@@ -112,5 +132,24 @@ pub fn machine(architecture: &str) -> &str {
         "386" => "i686",
         "arm" => "armv7l",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guessed_patch_refuses_nothing_that_another_patch_would_do() {
+        let assumed = Interpreter::assumed("3.11".parse().unwrap(), "amd64");
+        let known = Interpreter {
+            assumed: false,
+            ..assumed.clone()
+        };
+        let is_in =
+            |interpreter: &Interpreter, text: &str| interpreter.is_in(&text.parse().unwrap()).unwrap();
+        assert!(is_in(&assumed, ">=3.11.2") && !is_in(&known, ">=3.11.2"));
+        assert!(is_in(&assumed, ">=3.11,<3.12") && is_in(&known, ">=3.11,<3.12"));
+        assert!(!is_in(&assumed, ">=3.12") && !is_in(&assumed, "<3.11"));
     }
 }

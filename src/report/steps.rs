@@ -135,9 +135,11 @@ impl Step {
             let rest = std::mem::take(&mut self.partial);
             self.keep(&rest);
         }
-        // A step that was stopped did not fail: whatever stopped it is told elsewhere.
+        // A step that was stopped did not fail: whatever stopped it is told elsewhere. Nor did a look-up that found nothing:
+        // the frontend knows what to do then.
         let stopped = error.is_some_and(|error| error.ends_with("context canceled"));
-        if news && !stopped {
+        let absent = self.is_internal() && error.is_some_and(|error| error.ends_with("not found"));
+        if news && !stopped && !absent {
             Change::Ended(error.cloned())
         } else {
             Change::Nothing
