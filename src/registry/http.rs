@@ -117,20 +117,15 @@ impl Registry {
         unreachable!("the last attempt returns")
     }
 
-    /// Sends a request whose body is a stream: once, since it cannot be sent again.
+    /// Sends a request whose body is a stream: once, since it cannot be sent again. A token that is refused is forgotten.
     pub(super) async fn send_stream(
         &self,
         repository: &Repository,
         request: RequestBuilder,
     ) -> Result<Response, Cause> {
-        let granted = self
-            .shared
-            .granted
-            .lock()
-            .await
-            .get(&repository.to_string())
-            .cloned();
-        let request = match granted {
+        let name = granted_name(repository, None);
+        let granted = self.shared.granted.lock().await.get(&name).cloned();
+        let request = match &granted {
             Some(value) => request.header(AUTHORIZATION, value),
             None => request,
         };
@@ -138,6 +133,12 @@ impl Registry {
         let response = sent.map_err(|error| Cause::Unreachable(why(&error)))?;
         if response.status().is_success() {
             return Ok(response);
+        }
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let mut known = self.shared.granted.lock().await;
+            if known.get(&name) == granted.as_ref() {
+                known.remove(&name);
+            }
         }
         let status = response.status().as_u16();
         Err(Cause::of(status, &response.bytes().await.unwrap_or_default()))

@@ -99,7 +99,13 @@ impl Remote {
                 }
                 Err(cause) => cause,
             };
-            if !failure.is_passing() && !matches!(failure, Cause::Refused { status: 416, .. }) {
+            let may_go_on = match failure {
+                // The token ran out: the next request gets another one.
+                Cause::Unauthorized(_) => failures == 0,
+                Cause::Refused { status: 416, .. } => true,
+                _ => failure.is_passing(),
+            };
+            if !may_go_on {
                 return Err(failure);
             }
             failures += 1;

@@ -99,6 +99,11 @@ pub(crate) fn wheelwright(args: &[&str]) -> Command {
 impl Engines {
     /// `buildctl build` through the frontend image on buildkitd.
     pub(crate) fn buildctl(&self, project: &Path, target: &str, more: &[&str]) -> Said {
+        run(self.buildctl_command(project, target).args(more))
+    }
+
+    /// The same, to be run.
+    pub(crate) fn buildctl_command(&self, project: &Path, target: &str) -> Command {
         let folder = project.display();
         let mut command = Command::new("buildctl");
         command.args(["build", "--progress=plain", "--frontend=gateway.v0"]);
@@ -110,7 +115,7 @@ impl Engines {
             format!("--local=context={folder}"),
             format!("--local=dockerfile={folder}"),
         ]);
-        run(command.args(more))
+        command
     }
 
     /// `docker ARGS` on one of the dockerds.

@@ -1,7 +1,7 @@
 //! The wheel store: filled from an index of the test's own, used by builds on an engine with nothing in it.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -105,11 +105,22 @@ impl Shop {
 
     /// `wheelwright ARGS` here, with a cache of its own.
     pub(crate) fn run(&self, args: &[&str]) -> Said {
-        let cache = self.path().join("cache");
-        run(Command::new(env!("CARGO_BIN_EXE_wheelwright"))
+        run(&mut self.command(args))
+    }
+
+    /// The same, to be run.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wheelwright"));
+        command
             .args(args)
             .current_dir(self.path())
-            .env("WHEELWRIGHT_CACHE_DIR", cache))
+            .env("WHEELWRIGHT_CACHE_DIR", self.path().join("cache"));
+        command
+    }
+
+    /// The store's repository.
+    pub(crate) fn store(&self) -> &str {
+        &self.store
     }
 
     /// Replaces a part of the manifest.
@@ -122,13 +133,14 @@ impl Shop {
 
     /// The same project with another store and with nothing in its cache.
     pub(crate) fn forget(&mut self, store: &str) {
-        let new = format!("{}-{store}", self.store);
-        let old = std::mem::replace(&mut self.store, new);
-        self.edit(
-            &format!("wheel_store: {old}"),
-            &format!("wheel_store: {}", self.store),
-        );
+        self.stand(&format!("{}-{store}", self.store));
         std::fs::remove_dir_all(self.path().join("cache")).expect("its cache");
+    }
+
+    /// The same project with another store.
+    pub(crate) fn stand(&mut self, store: &str) {
+        let old = std::mem::replace(&mut self.store, store.to_owned());
+        self.edit(&format!("wheel_store: {old}"), &format!("wheel_store: {store}"));
     }
 
     /// Has the manifest say how layers are packed.
@@ -144,7 +156,13 @@ impl Shop {
 
     /// Digests of the store's layers.
     pub(crate) fn layers(&self) -> BTreeSet<String> {
-        let text = self.run(&["wheels", "ls", "--json"]).ok();
+        self.layers_in(&self.store)
+    }
+
+    /// Digests of the layers in another store.
+    pub(crate) fn layers_in(&self, store: &str) -> BTreeSet<String> {
+        let list = ["wheels", "ls", "--json", "--wheel-store", store];
+        let text = self.run(&list).ok();
         let start = text.find("[\n").unwrap_or_else(|| panic!("no list: {text}"));
         let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
         let list = values.next().expect("a value").expect("JSON");
@@ -408,50 +426,4 @@ fn stores_are_mirrored_and_pruned() {
     assert_eq!(shop.layers().len(), all);
     shop.run(&["wheels", "prune", "--yes"]).ok();
     assert_eq!(shop.layers().len(), all - 1);
-}
-
-/// A registry that has nothing and answers what is sent to it with this status and code.
-fn registry_that_says(status: &'static str, body: &'static str) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("its number").port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut head = [0; 4096];
-            let length = stream.read(&mut head).unwrap_or_default();
-            let asks = head[..length].starts_with(b"HEAD") || head[..length].starts_with(b"GET");
-            let (status, body) = if asks {
-                ("404 Not Found", "")
-            } else {
-                (status, body)
-            };
-            let length = body.len();
-            let answer =
-                format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-            drop(stream.write_all(answer.as_bytes()));
-        }
-    });
-    port
-}
-
-#[test]
-fn registries_that_refuse_are_quoted() {
-    let Some(engines) = engines() else { return };
-    let shop = Shop::new(&engines, "no");
-    let full = r#"{"errors":[{"code":"DENIED","message":"quota exceeded"}]}"#;
-    for (status, body, said) in [
-        ("403 Forbidden", full, "denied: quota exceeded"),
-        ("405 Method Not Allowed", "", "denied: Method Not Allowed"),
-        ("413 Payload Too Large", "", "denied: Payload Too Large"),
-        ("202 Accepted", "", "does not say where the upload goes on"),
-    ] {
-        let store = format!("127.0.0.1:{}/wheels", registry_that_says(status, body));
-        let pushed = shop.run(&["wheels", "push", "--wheel-store", &store]);
-        assert_eq!(pushed.code, 5, "{}", pushed.text);
-        assert!(
-            pushed.text.contains(said) && pushed.text.contains(&store),
-            "{}",
-            pushed.text
-        );
-    }
 }
