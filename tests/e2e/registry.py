@@ -2,11 +2,13 @@
 
 registry.py UPSTREAM LOGIN: passes everything on to UPSTREAM (HOST:PORT). With a login, USER:PASSWORD, whoever has no token is
 sent to /token, where tokens are given for what was asked to those who have the login; the first token that comes with a part
-of a blob has just run out. Without a login it is read-only. Prints its port, then a line for each token and each refusal.
+of a blob has just run out, and the second part breaks off in its middle. Without a login it is read-only. Prints its port,
+then a line for each token, each refusal and each part that broke off.
 """
 import base64
 import http.client
 import http.server
+import itertools
 import json
 import sys
 import urllib.parse
@@ -19,10 +21,19 @@ class Registry(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     upstream = login = ""
     tokens = {}
-    has_run_out = False
+    parts = itertools.count()
 
     def answer(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        part = next(self.parts) if self.command == "PATCH" else None
+        length = int(self.headers.get("Content-Length", 0))
+        if part == 0:
+            self.tokens.pop(self.headers.get("Authorization", "").removeprefix("Bearer "), None)
+        if part == 1 and self.login:
+            self.upstream_answer(self.rfile.read(length // 2))
+            print("broke off", self.command, self.path, flush=True)
+            self.close_connection = True
+            return
+        body = self.rfile.read(length)
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/token":
             self.token(urllib.parse.parse_qs(url.query))
@@ -51,9 +62,6 @@ class Registry(http.server.BaseHTTPRequestHandler):
     def may(self):
         """Whether the token that came is one for this."""
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self.command == "PATCH" and not Registry.has_run_out:
-            Registry.has_run_out = True
-            self.tokens.pop(token, None)
         action = "push" if self.command in WRITES else "pull"
         granted = (scope.split(":") for scope in self.tokens.get(token, []))
         return any(self.path.startswith(f"/v2/{path}/") and action in actions.split(",") for _, path, actions in granted)
@@ -63,6 +71,12 @@ class Registry(http.server.BaseHTTPRequestHandler):
         self.reply(status, json.dumps(words).encode(), {"WWW-Authenticate": realm} if realm else {})
 
     def forward(self, body):
+        answer, content = self.upstream_answer(body)
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        headers = {name: value for name, value in answer.getheaders() if name.lower() not in HOPS}
+        self.reply(answer.status, content, headers, length)
+
+    def upstream_answer(self, body):
         connection = http.client.HTTPConnection(self.upstream)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOPS | {"authorization"}}
         if self.command in WRITES:
@@ -70,10 +84,8 @@ class Registry(http.server.BaseHTTPRequestHandler):
         connection.request(self.command, self.path, body, headers)
         answer = connection.getresponse()
         content = answer.read()
-        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
-        headers = {name: value for name, value in answer.getheaders() if name.lower() not in HOPS}
-        self.reply(answer.status, content, headers, length)
         connection.close()
+        return answer, content
 
     def reply(self, status, body, headers, length=None):
         self.send_response(status)
