@@ -62,18 +62,7 @@ fn is_equal_on_engines_that_merge_and_that_do_not() {
 fn is_what_python_imports() {
     let Some(engines) = engines() else { return };
     let (project, image) = (Project::new(), engines.image("bytecode"));
-    let folder = project.path().display().to_string();
-    let build = [
-        "build",
-        "api",
-        "-C",
-        &folder,
-        "-t",
-        &image,
-        "--push",
-        "--progress=plain",
-    ];
-    engines.wheelwright(&build).ok();
+    engines.push(project.path(), "api", &image, &[]).ok();
     let host = &engines.docker_graph;
     engines.docker(host, &["pull", &image]).ok();
     let look =

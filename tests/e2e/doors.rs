@@ -135,19 +135,7 @@ fn bake_builds_several_services() {
 fn the_command_on_buildkitd() {
     let Some(engines) = engines() else { return };
     let (project, image) = (Project::new(), engines.image("command"));
-    let folder = project.path().display().to_string();
-    engines
-        .wheelwright(&[
-            "build",
-            "api",
-            "-C",
-            &folder,
-            "-t",
-            &image,
-            "--push",
-            "--progress=plain",
-        ])
-        .ok();
+    engines.push(project.path(), "api", &image, &[]).ok();
     pulled(&engines, &image);
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -86,6 +86,24 @@ pub(crate) fn run(command: &mut Command) -> Said {
     }
 }
 
+/// The uv that builds use, by name and hash, in a new venv at `folder`.
+pub(crate) fn pinned_uv(folder: &Path) -> PathBuf {
+    let hashes = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lower/scripts/uv.txt");
+    run(Command::new("python3").args(["-m", "venv"]).arg(folder)).ok();
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        hashes,
+    ];
+    run(Command::new(folder.join("bin/python")).args(pip)).ok();
+    folder.join("bin/uv")
+}
+
 /// The `wheelwright` command with a cache that the tests share.
 pub(crate) fn wheelwright(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wheelwright"));
@@ -144,6 +162,22 @@ impl Engines {
             tag,
         ];
         self.docker(host, &[&fixed[..], more, &[&folder]].concat())
+    }
+
+    /// `wheelwright build SERVICE`, pushed as `image`.
+    pub(crate) fn push(&self, project: &Path, service: &str, image: &str, more: &[&str]) -> Said {
+        let folder = project.display().to_string();
+        let fixed = [
+            "build",
+            service,
+            "-C",
+            &folder,
+            "-t",
+            image,
+            "--push",
+            "--progress=plain",
+        ];
+        self.wheelwright(&[&fixed[..], more].concat())
     }
 
     /// The `wheelwright` command.

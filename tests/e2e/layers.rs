@@ -53,19 +53,8 @@ fn layers(engines: &Engines, repository: &str) -> BTreeSet<String> {
 }
 
 fn push(engines: &Engines, project: &Project, service: &str, repository: &str, more: &[&str]) {
-    let folder = project.path().display().to_string();
     let image = format!("{}/{repository}:latest", engines.registry);
-    let fixed = [
-        "build",
-        service,
-        "-C",
-        &folder,
-        "-t",
-        &image,
-        "--push",
-        "--progress=plain",
-    ];
-    engines.wheelwright(&[&fixed[..], more].concat()).ok();
+    engines.push(project.path(), service, &image, more).ok();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::engine::{Engines, engines, run};
+use crate::engine::{Engines, engines, pinned_uv, run};
 
 /// A workspace with a library, a service that is a package with extras and groups, and one that is not.
 struct Workspace {
@@ -86,22 +86,8 @@ services:
 impl Workspace {
     fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
-        let hashes = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lower/scripts/uv.txt");
-        let tool = folder.path().join("tool");
-        run(Command::new("python3").args(["-m", "venv"]).arg(&tool)).ok();
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "--require-hashes",
-            "-r",
-            hashes,
-        ];
-        run(Command::new(tool.join("bin/python")).args(pip)).ok();
         let workspace = Self {
-            uv: tool.join("bin/uv"),
+            uv: pinned_uv(&folder.path().join("tool")),
             folder,
         };
         workspace.write(
@@ -142,19 +128,7 @@ impl Workspace {
     /// Builds and pushes a service; the digests of its layers.
     fn build(&self, engines: &Engines, service: &str) -> Vec<String> {
         let image = engines.image(&format!("workspace-{service}"));
-        let folder = self.repository().display().to_string();
-        engines
-            .wheelwright(&[
-                "build",
-                service,
-                "-C",
-                &folder,
-                "-t",
-                &image,
-                "--push",
-                "--progress=plain",
-            ])
-            .ok();
+        engines.push(&self.repository(), service, &image, &[]).ok();
         engines.layers(&image)
     }
 }

@@ -7,23 +7,11 @@ use crate::project::Project;
 fn modules_that_cannot_be_imported_fail_the_build() {
     let Some(engines) = engines() else { return };
     let project = Project::new();
-    let folder = project.path().display().to_string();
     let (image, metadata) = (engines.image("smoke"), project.path().join("metadata.json"));
     let file = metadata.display().to_string();
-    let args = [
-        "build",
-        "api",
-        "-C",
-        &folder,
-        "-t",
-        &image,
-        "--push",
-        "--progress=plain",
-        "--metadata-file",
-        &file,
-    ];
+    let build = || engines.push(project.path(), "api", &image, &["--metadata-file", &file]);
     let digest = || {
-        engines.wheelwright(&args).ok();
+        build().ok();
         let text = std::fs::read_to_string(&metadata).expect("metadata");
         let metadata: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         metadata["api"]["containerimage.digest"].clone()
@@ -35,7 +23,7 @@ fn modules_that_cannot_be_imported_fail_the_build() {
     );
     assert_eq!(digest(), without, "the image is the same");
     project.edit("[markupsafe, app]", "[markupsafe, app.nowhere]");
-    let said = engines.wheelwright(&args).fails();
+    let said = build().fails();
     assert!(
         said.contains("`app.nowhere` cannot be imported: ModuleNotFoundError"),
         "{said}"

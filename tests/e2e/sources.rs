@@ -41,20 +41,9 @@ fn said_by_both(
     project.write("wheelwright.yaml", &manifest);
     project.write("requirements.txt", requirements);
     project.write("app/config.py", program);
-    let folder = project.path().display().to_string();
     ["openblas", "wheel"].map(|service| {
         let image = engines.image(&format!("{package}-{service}"));
-        let build = [
-            "build",
-            service,
-            "-C",
-            &folder,
-            "-t",
-            &image,
-            "--push",
-            "--progress=plain",
-        ];
-        engines.wheelwright(&build).ok();
+        engines.push(project.path(), service, &image, &[]).ok();
         let host = &engines.docker_graph;
         engines.docker(host, &["pull", "-q", &image]).ok();
         let said = engines.docker(host, &["run", "--rm", "--network=host", &image]);

@@ -9,7 +9,7 @@ use std::process::Command;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::engine::{engines, run};
+use crate::engine::{engines, pinned_uv, run};
 use crate::project::Project;
 
 /// Packages of several kinds: scripts, a namespace shared by two, a stable ABI, a source distribution.
@@ -81,20 +81,7 @@ fn site_packages_equal_those_of_uv() {
 
 /// A venv at the same path as in images, with the same versions, installed by uv.
 fn installed_by_uv(tools: &Path, ours: &BTreeMap<String, String>) -> std::path::PathBuf {
-    let hashes = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lower/scripts/uv.txt");
     let at = |name: &str| tools.join(name).display().to_string();
-    run(Command::new("python3").args(["-m", "venv", &at("tool")])).ok();
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        hashes,
-    ];
-    run(Command::new(at("tool/bin/python")).args(pip)).ok();
     let pinned = ours
         .keys()
         .filter_map(|path| path.strip_suffix(".dist-info/METADATA"));
@@ -102,7 +89,7 @@ fn installed_by_uv(tools: &Path, ours: &BTreeMap<String, String>) -> std::path::
         .filter_map(|name| name.split_once('-'))
         .map(|(name, version)| format!("{name}=={version}\n"));
     fs::write(tools.join("pinned.txt"), pinned.collect::<String>()).expect("a file");
-    let uv = at("tool/bin/uv");
+    let uv = pinned_uv(&tools.join("tool"));
     run(Command::new(&uv).args(["venv", "-q", "--python", "3.11", &at("venv")])).ok();
     let install = [
         "pip",

@@ -122,17 +122,7 @@ fn a_commit_with_a_folder_and_a_submodule_is_built_once() {
     let image = engines.image("vcs");
     let folder = project.path().display().to_string();
     let said = || {
-        let build = [
-            "build",
-            "api",
-            "-C",
-            &folder,
-            "-t",
-            &image,
-            "--push",
-            "--progress=plain",
-        ];
-        let text = engines.wheelwright(&build).ok();
+        let text = engines.push(project.path(), "api", &image, &[]).ok();
         engines.docker(&engines.docker, &["pull", "-q", &image]).ok();
         let said = engines
             .docker(&engines.docker, &["run", "--rm", "--network=host", &image])
