@@ -195,6 +195,14 @@ impl Engines {
         layers.map(|layer| layer["digest"].to_string()).collect()
     }
 
+    /// Puts the base image where `image` will be pushed: an engine without it would download it for that push alone.
+    pub(crate) fn store_base(&self, image: &str) {
+        let (base, name) = ("python:3.11-slim", image.replace(":latest", ":base"));
+        for args in [&["pull", base][..], &["tag", base, &name], &["push", &name]] {
+            self.docker(&self.docker, args).ok();
+        }
+    }
+
     /// A name in the registry that no other test uses.
     pub(crate) fn image(&self, test: &str) -> String {
         format!("{}/e2e/{test}:latest", self.registry)

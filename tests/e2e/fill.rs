@@ -50,6 +50,7 @@ fn a_build_fills_it_and_the_next_engine_unpacks_nothing() {
     let engine = PrivateEngine::start(&engines, Path::new(buildkitd.trim()));
     let address = engine.address();
     let image = engines.image("store-fill");
+    engines.store_base(&image);
     let build = [
         "build",
         "api",

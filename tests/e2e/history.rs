@@ -84,14 +84,12 @@ fn an_added_user_owns_its_home_and_nothing_above_it() {
     push(&engines, &project, "graph", &cache, "home");
     let image = format!("{}/e2e/history:home", engines.registry);
     let ask = "import os; print(*(os.stat(path).st_uid for path in ('/home', '/home/app')), os.getuid())";
-    let said = engines.docker(&engines.docker, &["run", "--rm", &image, "python", "-c", ask]);
-    let text = said.ok();
-    let ids = text
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .split(' ')
-        .collect::<Vec<_>>();
+    let host = &engines.docker;
+    engines.docker(host, &["pull", "-q", &image]).ok();
+    let text = engines
+        .docker(host, &["run", "--rm", &image, "python", "-c", ask])
+        .ok();
+    let ids = text.trim().split(' ').collect::<Vec<_>>();
     assert_eq!(ids[0], "0", "{text}");
     assert_eq!(ids[1], ids[2], "{text}");
 }

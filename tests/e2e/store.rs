@@ -222,6 +222,7 @@ fn images_are_put_together_from_layers_that_exist() {
     let buildkitd = run(Command::new("which").arg("buildkitd")).ok();
     let engine = PrivateEngine::start(&engines, Path::new(buildkitd.trim()));
     let image = engines.image("store");
+    engines.store_base(&image);
     let address = engine.address();
     shop.run(&[
         "build",
