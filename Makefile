@@ -29,7 +29,7 @@ build: ## build the wheelwright command: target/release/wheelwright
 demo: engine ## build the six services of examples/voice, run two, show three rebuilds
 	scripts/demo
 
-test: check unit e2e ## everything: formatting, lints, unit tests, builds on real engines
+test: check unit exact e2e ## everything: formatting, lints, unit tests, trees against uv and pip, builds on real engines
 
 check: ## formatting, lints, documentation, licences, scripts
 	cargo fmt --all --check
@@ -47,8 +47,11 @@ advisories: ## known vulnerabilities of dependencies; needs cargo-deny and GitHu
 unit: ## all tests that need no engine
 	env -u CI -u WHEELWRIGHT_E2E -u BUILDKIT_HOST -u DOCKER_HOST cargo test --locked --workspace
 
-exact: ## installed trees and layers against uv, pip and the stargz snapshotter's library; needs the package index and Go
-	WHEELWRIGHT_NETWORK=1 cargo test --locked --package unwheel --features zstd --test exactness --test layers
+exact: ## installed trees and layers against uv, pip and (with Go) the stargz snapshotter's library; needs the package index
+	WHEELWRIGHT_NETWORK=1 cargo test --locked --package unwheel --features zstd --test exactness
+	@if command -v go >/dev/null; then \
+	    WHEELWRIGHT_NETWORK=1 cargo test --locked --package unwheel --features zstd --test layers; \
+	    else echo "exact: go is not installed, layers were not checked with the snapshotter's library"; fi
 
 e2e: engine ## builds on real engines, checked by what the containers answer
 	. .engine/env && WHEELWRIGHT_E2E=1 cargo test --locked --package wheelwright --test e2e -- --test-threads=1
