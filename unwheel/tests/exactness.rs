@@ -3,7 +3,7 @@
 //!
 //! What may differ is listed in docs/decisions/0005-installer-metadata.md.
 //!
-//! Needs a network and `python3` with pip: set `WHEELWRIGHT_NETWORK=1`. Then anything missing is a failure; without
+//! Needs a network and `python3` with venv: set `WHEELWRIGHT_NETWORK=1`. Then anything missing is a failure; without
 //! it the test says so and does nothing. uv comes from the package index by hash, the wheels by version.
 
 mod support;
@@ -209,7 +209,7 @@ fn odd_wheels(python: &str) -> Vec<Wheel> {
     vec![scripts, commands, places, signed, modes, names]
 }
 
-/// uv, an interpreter, and a place to work in.
+/// uv in a venv with pip, an interpreter, and a place to work in.
 struct Bench {
     directory: PathBuf,
     python: PathBuf,
@@ -230,21 +230,16 @@ impl Bench {
             uv: tools.join("bin/uv"),
             directory,
         };
+        run(Command::new(&bench.python).args(["-m", "venv"]).arg(&tools));
         let requirements = bench.directory.join("uv.txt");
         fs::write(&requirements, UV).unwrap();
-        let target = [
-            "install",
-            "-q",
-            "--require-hashes",
-            "--target",
-            tools.to_str().unwrap(),
-        ];
-        bench.pip(&target, &["-r", requirements.to_str().unwrap()]);
+        let install = ["install", "-q", "--require-hashes"];
+        bench.pip(&install, &["-r", requirements.to_str().unwrap()]);
         bench
     }
 
     fn pip(&self, arguments: &[&str], more: &[&str]) {
-        run(Command::new(&self.python)
+        run(Command::new(self.uv.with_file_name("python"))
             .args(["-m", "pip"])
             .args(arguments)
             .args(more));
