@@ -83,6 +83,18 @@ pub fn imports_option(imports: &[Cache]) -> String {
     Value::from(imports.iter().map(entry).collect::<Vec<_>>()).to_string()
 }
 
+/// The folder of a local cache that is to be imported and is not there.
+pub fn absent(import: &Cache) -> Option<&str> {
+    let folder = import
+        .attributes
+        .get("src")
+        .filter(|_| import.kind == "local")?;
+    let tag = import.attributes.get("tag").map_or(DEFAULT_TAG, String::as_str);
+    // One that cannot be read is an error of the import.
+    let known = import.attributes.contains_key("digest") || !matches!(tagged(Path::new(folder), tag), Ok(None));
+    (!known).then_some(folder)
+}
+
 fn attribute(cache: &Cache, key: &str) -> String {
     cache.attributes.get(key).cloned().unwrap_or_default()
 }
@@ -146,6 +158,7 @@ mod tests {
                 .is_empty(),
             "not there yet"
         );
+        assert_eq!(absent(&local("src", &cache)), cache.to_str());
 
         let export = Caches::prepare(&[], &[local("dest", &cache)]).unwrap();
         for digest in ["sha256:1", "sha256:2"] {
@@ -155,6 +168,7 @@ mod tests {
         }
         let import = Caches::prepare(&[local("src", &cache)], &[]).unwrap();
         assert_eq!(import.imports[0].attributes["digest"], "sha256:2");
+        assert_eq!(absent(&local("src", &cache)), None);
         assert_eq!(
             import.stores.keys().collect::<Vec<_>>(),
             [&format!("local:{}", cache.display())]

@@ -34,6 +34,13 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
     let services = services::asked(args, &opened)?;
     let outputs = outputs::Wanted::new(args, services.len())?;
     let shared = Shared::new(args)?;
+    if args.progress != Progress::Json {
+        for folder in shared.absent_caches(&services) {
+            Printer::new().note(&format!(
+                "warning: no cache is read from `{folder}`: it does not hold one"
+            ));
+        }
+    }
     let cancel = cancelled_by_signals();
     let engine = tokio::select! {
         engine = args.engine.connect() => engine?,

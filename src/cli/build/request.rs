@@ -1,6 +1,7 @@
 //! The requests of a run: what all services share, and the frontend's options of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::{BuildArgs, tools};
 use crate::cli::Failure;
 use crate::client::spec::{Cache, Output, SERVICE, SecretSource, Ssh};
-use crate::client::{BuildRequest, Source};
+use crate::client::{BuildRequest, Source, cache};
 use crate::frontend;
 use crate::registry::dockerconfig::DockerConfig;
 
@@ -48,11 +49,7 @@ impl Shared {
             cache_imports: caches(&args.cache_from, "cache import")?,
             cache_exports: caches(&args.cache_to, "cache export")?,
             secrets: secrets(&args.secrets)?,
-            ssh: args
-                .ssh
-                .iter()
-                .map(|text| Ssh::parse(text))
-                .collect::<Result<_, _>>()?,
+            ssh: agents(&args.ssh)?,
             entitlements: args.allow.clone(),
             docker_config: docker_config()?,
             ..BuildRequest::default()
@@ -85,6 +82,21 @@ impl Shared {
         self.origin.clone()
     }
 
+    /// The folders of `services` that local caches are to be read from and that hold none, as in the first build of a
+    /// machine.
+    pub(super) fn absent_caches(&self, services: &[String]) -> BTreeSet<String> {
+        let caches = services.iter().flat_map(|service| {
+            let plain = plain(service);
+            self.request
+                .cache_imports
+                .iter()
+                .map(move |cache| cache.for_service(&plain))
+        });
+        caches
+            .filter_map(|cache| cache::absent(&cache).map(str::to_owned))
+            .collect()
+    }
+
     /// What taking trees out of the engine shares with it.
     pub(in crate::cli) fn exports(&self) -> BuildRequest {
         BuildRequest {
@@ -107,7 +119,7 @@ impl Shared {
         service: &str,
         outputs: Vec<Output>,
     ) -> (BuildRequest, Opts) {
-        let plain = service.replace(':', "-");
+        let plain = plain(service);
         let mut options = self.options.clone();
         options.insert("target".to_owned(), service.to_owned());
         if args.no_cache {
@@ -132,6 +144,11 @@ impl Shared {
         };
         (request, options)
     }
+}
+
+/// A service, or a target of one, as part of a cache's name.
+fn plain(service: &str) -> String {
+    service.replace(':', "-")
 }
 
 /// The options that do not depend on the service.
@@ -219,6 +236,40 @@ pub(super) fn secrets(texts: &[String]) -> Result<BTreeMap<String, SecretSource>
     Ok(secrets)
 }
 
+/// Reads the agents; one that cannot be there is told now, too.
+fn agents(texts: &[String]) -> Result<Vec<Ssh>, Failure> {
+    let mut agents = Vec::new();
+    for text in texts {
+        let agent = Ssh::parse(text)?;
+        let own = || std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        let socket = agent.socket.clone().or_else(own);
+        if let Some(reason) = unusable(socket.as_deref()) {
+            return Err(Failure::Usage(format!("ssh agent `{}`: {reason}", agent.id)));
+        }
+        agents.push(agent);
+    }
+    Ok(agents)
+}
+
+/// Why no agent can be asked at `socket`.
+fn unusable(socket: Option<&Path>) -> Option<String> {
+    let Some(socket) = socket.filter(|socket| !socket.as_os_str().is_empty()) else {
+        return Some("`SSH_AUTH_SOCK` is not set; `ID=SOCKET` names the socket of an agent".to_owned());
+    };
+    let place = socket.display();
+    match socket.metadata() {
+        Ok(found) if found.file_type().is_socket() => None,
+        Ok(found) if found.is_file() => Some(format!(
+            "`{place}` is a file and not the socket of an agent; `ssh-add {place}` gives a key to an agent"
+        )),
+        Ok(_) => Some(format!("`{place}` is not the socket of an agent")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Some(format!("there is no socket `{place}`"))
+        }
+        Err(error) => Some(format!("failed to look at `{place}`: {error}")),
+    }
+}
+
 fn docker_config() -> Result<Arc<DockerConfig>, Failure> {
     DockerConfig::load()
         .map(Arc::new)
@@ -234,4 +285,25 @@ fn shared_key(context: &Path) -> String {
         .chain_update(machine)
         .finalize();
     crate::client::hex(&digest[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_that_cannot_be_asked_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let _agent = std::os::unix::net::UnixListener::bind(path("agent")).unwrap();
+        fs_err::write(path("key"), "").unwrap();
+        let reason = |name: &str| unusable(Some(&path(name))).unwrap_or_default();
+        assert_eq!(reason("agent"), "");
+        assert!(reason("key").contains("ssh-add"), "{}", reason("key"));
+        assert!(reason("gone").contains("there is no socket"), "{}", reason("gone"));
+        assert!(unusable(None).unwrap().contains("SSH_AUTH_SOCK"));
+
+        let refused = agents(&[format!("default={}", path("gone").display())]).unwrap_err();
+        assert_eq!(refused.code(), 2);
+    }
 }
