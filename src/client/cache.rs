@@ -85,13 +85,11 @@ pub fn imports_option(imports: &[Cache]) -> String {
 
 /// The folder of a local cache that is to be imported and is not there.
 pub fn absent(import: &Cache) -> Option<&str> {
-    let folder = import
-        .attributes
-        .get("src")
-        .filter(|_| import.kind == "local")?;
+    let folder = import.attributes.get("src").filter(|_| import.kind == "local")?;
     let tag = import.attributes.get("tag").map_or(DEFAULT_TAG, String::as_str);
     // One that cannot be read is an error of the import.
-    let known = import.attributes.contains_key("digest") || !matches!(tagged(Path::new(folder), tag), Ok(None));
+    let known =
+        import.attributes.contains_key("digest") || !matches!(tagged(Path::new(folder), tag), Ok(None));
     (!known).then_some(folder)
 }
 

@@ -4,7 +4,7 @@
 //! which stands for the list it would have replaced.
 
 use super::types::{Base, List, Manifest, Service, Table};
-use crate::diag::{Diagnostic, Diagnostics, SourceFile, did_you_mean};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned, did_you_mean};
 
 /// Replaces every base and service by its effective form.
 pub(super) fn apply(file: &SourceFile, manifest: &mut Manifest, diagnostics: &mut Diagnostics) {
@@ -12,7 +12,7 @@ pub(super) fn apply(file: &SourceFile, manifest: &mut Manifest, diagnostics: &mu
     for (name, base) in &mut manifest.bases {
         match chain(file, &written, &name.value) {
             Ok(chain) => *base = chain.into_iter().reduce(over_base).unwrap_or_default(),
-            Err(diagnostic) => diagnostics.push(diagnostic),
+            Err(mistake) => mistake.into_iter().for_each(|mistake| diagnostics.push(mistake)),
         }
     }
     let defaults = manifest.defaults.clone().unwrap_or_default();
@@ -21,8 +21,9 @@ pub(super) fn apply(file: &SourceFile, manifest: &mut Manifest, diagnostics: &mu
     }
 }
 
-/// A base, then what it extends, and so on.
-fn chain(file: &SourceFile, bases: &Table<Base>, name: &str) -> Result<Vec<Base>, Diagnostic> {
+/// A base, then what it extends, and so on. A mistake is told once, by the base whose `extends` it is; of a circle that is
+/// the one that is declared first.
+fn chain(file: &SourceFile, bases: &Table<Base>, name: &str) -> Result<Vec<Base>, Option<Diagnostic>> {
     let find = |name: &str| bases.iter().find(|(key, _)| key.value == name);
     let mut seen = vec![name.to_owned()];
     let mut chain = find(name)
@@ -31,29 +32,34 @@ fn chain(file: &SourceFile, bases: &Table<Base>, name: &str) -> Result<Vec<Base>
         .collect::<Vec<_>>();
     while let Some(parent) = chain.last().and_then(|base| base.extends.clone()) {
         if seen.contains(&parent.value) {
-            seen.push(parent.value.clone());
-            return Err(
-                Diagnostic::error(format!("base `{name}` extends itself: {}", seen.join(" -> ")))
-                    .at(file, parent.span)
-                    .help("one base of the circle must name an `image` in place of `extends`"),
-            );
+            let first = bases.iter().find(|(key, _)| seen.contains(&key.value));
+            let is_told = parent.value == name && first.is_some_and(|(key, _)| key.value == name);
+            return Err(is_told.then(|| circle(file, &seen, parent.span)));
         }
         let Some((_, base)) = find(&parent.value) else {
-            return Err(Diagnostic::error(format!(
-                "base `{name}` extends `{}`, which is not declared",
-                parent.value
-            ))
-            .at(file, parent.span)
-            .label("no base with this name")
-            .maybe_help(did_you_mean(
-                &parent.value,
-                bases.iter().map(|(key, _)| key.value.as_str()),
-            )));
+            return Err((chain.len() == 1).then(|| undeclared(file, bases, name, &parent)));
         };
         seen.push(parent.value.clone());
         chain.push(base.clone());
     }
     Ok(chain)
+}
+
+fn circle(file: &SourceFile, seen: &[String], span: Span) -> Diagnostic {
+    let name = &seen[0];
+    let title = format!("base `{name}` extends itself: {} -> {name}", seen.join(" -> "));
+    Diagnostic::error(title)
+        .at(file, span)
+        .help("one base of the circle must name an `image` in place of `extends`")
+}
+
+fn undeclared(file: &SourceFile, bases: &Table<Base>, name: &str, parent: &Spanned<String>) -> Diagnostic {
+    let title = format!("base `{name}` extends `{}`, which is not declared", parent.value);
+    let known = bases.iter().map(|(key, _)| key.value.as_str());
+    Diagnostic::error(title)
+        .at(file, parent.span)
+        .label("no base with this name")
+        .maybe_help(did_you_mean(&parent.value, known))
 }
 
 fn over_base(child: Base, parent: Base) -> Base {

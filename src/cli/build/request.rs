@@ -300,7 +300,11 @@ mod tests {
         let reason = |name: &str| unusable(Some(&path(name))).unwrap_or_default();
         assert_eq!(reason("agent"), "");
         assert!(reason("key").contains("ssh-add"), "{}", reason("key"));
-        assert!(reason("gone").contains("there is no socket"), "{}", reason("gone"));
+        assert!(
+            reason("gone").contains("there is no socket"),
+            "{}",
+            reason("gone")
+        );
         assert!(unusable(None).unwrap().contains("SSH_AUTH_SOCK"));
 
         let refused = agents(&[format!("default={}", path("gone").display())]).unwrap_err();
