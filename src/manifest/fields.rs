@@ -241,7 +241,8 @@ impl<'n> Fields<'n> {
                 continue;
             }
             let known = self.known.iter().copied();
-            let help = did_you_mean(&entry.key, known.clone())
+            let help = planned(&entry.key)
+                .or_else(|| did_you_mean(&entry.key, known.clone()))
                 .unwrap_or_else(|| format!("known keys: {}", known.collect::<Vec<_>>().join(", ")));
             cx.push(
                 Diagnostic::error(format!("unknown key `{}` in {}", entry.key.value, self.what))
@@ -256,4 +257,13 @@ impl<'n> Fields<'n> {
     pub(super) fn known(&self) -> &[&'static str] {
         &self.known
     }
+}
+
+/// What to do without a key that the documentation calls planned.
+fn planned(key: &str) -> Option<String> {
+    (key == "run").then(|| {
+        "steps of one's own cannot be written yet: `packages` installs packages of the system, `files` adds files, and what \
+         neither covers belongs into the image that the service starts from"
+            .to_owned()
+    })
 }

@@ -97,6 +97,7 @@ fn circles_of_bases_are_shown() {
 bases:
   a: {extends: b}
   b: {extends: a}
+  into: {extends: b}
 services:
   api: {base: a, command: [x]}
 "
@@ -104,8 +105,25 @@ services:
 }
 
 #[test]
+fn a_mistake_of_a_base_is_not_told_by_those_that_extend_it() {
+    let told = mistakes(
+        "
+bases:
+  a: {extends: gone}
+  b: {extends: a}
+services:
+  api: {base: b, command: [x]}
+",
+    );
+    assert_eq!(told.matches("which is not declared").count(), 1, "{told}");
+    assert!(told.contains("base `a` extends `gone`"), "{told}");
+}
+
+#[test]
 fn keys_of_later_versions_are_not_ignored() {
-    assert!(mistakes("services: {a: {image: x, command: [x], run: [ls]}}").contains("unknown key `run`"));
+    let told = mistakes("services: {a: {image: x, command: [x], run: [ls]}}");
+    assert!(told.contains("unknown key `run`"), "{told}");
+    assert!(told.contains("cannot be written yet: `packages`"), "{told}");
 }
 
 proptest::proptest! {
