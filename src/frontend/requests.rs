@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::load;
 use super::{Failure, Options, Request};
 use crate::bridge::{Bridge, Outcome, Refs};
-use crate::diag::{Diagnostics, SourceFile, Span, render_all};
+use crate::diag::{Diagnostics, Severity, SourceFile, Span, render_all};
 use crate::manifest::{Manifest, schema};
 
 /// The subrequests by name, with a few words each.
@@ -154,9 +154,16 @@ fn lint(loaded: Result<load::Loaded<'_>, Failure>) -> Result<Answer, Failure> {
             place["sourceIndex"] = json!(index);
             place
         });
+        let (rule, description) = match mistake.severity {
+            Severity::Error => ("InvalidManifest", "A manifest must have no mistakes"),
+            Severity::Warning => ("QuestionableManifest", "What a manifest says should be looked at"),
+        };
+        let help = mistake.help.iter().map(|help| format!("\nhelp: {help}"));
         json!({
-            "ruleName": "Manifest", "description": "a mistake in the manifest", "detail": mistake.message,
-            "location": place.unwrap_or_else(|| json!({})),
+            "ruleName": rule, "description": description,
+            "detail": format!("{}{}", mistake.message, help.collect::<String>()),
+            // Clients look into the sources unless the index is negative.
+            "location": place.unwrap_or_else(|| json!({"sourceIndex": -1})),
         })
     });
     let warnings = warnings.collect::<Vec<_>>();
