@@ -46,6 +46,8 @@ pub struct Failure {
     pub sources: Vec<Snippet>,
     /// The digest of the step that failed.
     pub step: Option<String>,
+    /// What to try, where it is known here and not by the engine.
+    pub help: Option<String>,
 }
 
 /// Who has to act.
@@ -100,6 +102,7 @@ impl Failure {
             message,
             sources,
             step,
+            help: None,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod connect;
 pub mod error;
 mod layers;
 mod outputs;
+mod refused;
 pub mod session;
 pub mod solve;
 pub mod spec;

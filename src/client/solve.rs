@@ -22,6 +22,7 @@ use super::cache::{Caches, imports_option};
 use super::connect::Engine;
 use super::error::{Error, Failure, FailureKind, is_transport, reason};
 use super::outputs::{self, Outputs};
+use super::refused::advised;
 use super::session::{Listed, Services, Session, Source, Store};
 use super::spec::{Cache, Output, SecretSource, Ssh};
 use super::status::{Update, updates};
@@ -154,7 +155,7 @@ where
         secrets: request.secrets,
         ssh: request.ssh,
         stores,
-        docker_config: request.docker_config,
+        docker_config: request.docker_config.clone(),
     };
     let session = tokio::select! {
         session = Session::open(engine, services, &request.shared_key) => session?,
@@ -192,13 +193,18 @@ where
     solved.cancel();
     drop(status.await);
     drop(session);
-    let response = outcome?;
+    let response = match outcome {
+        Ok(response) => response,
+        Err(error) => return Err(advised(error, &request.docker_config).await),
+    };
     if let Some(manifest) = response.get("cache.manifest") {
         caches
             .finish(manifest)
             .map_err(|error| Error::Local(format!("failed to index the cache: {error}")))?;
     }
-    outputs::push(&push_after).await?;
+    if let Err(error) = outputs::push(&push_after).await {
+        return Err(advised(error, &request.docker_config).await);
+    }
     Ok(BuildResult { build_ref, response })
 }
 

@@ -30,7 +30,7 @@ pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -
             shown.annotation(AnnotationKind::Primary.span(span))
         }))
     });
-    let group = match advice(&failure.message) {
+    let group = match failure.help.as_deref().or_else(|| advice(&failure.message)) {
         Some(advice) => group.element(Level::HELP.message(advice)),
         None => group,
     };
