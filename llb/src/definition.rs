@@ -4,12 +4,13 @@ use crate::meta::CUSTOM_NAME;
 use crate::wire::digest_of;
 use buildkit_proto::pb;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A marshalled graph. One without operations is scratch.
 #[derive(Clone, Debug, Default)]
 pub struct Definition {
     /// Inputs before users; the last one has inputs only and names the result.
-    pub(crate) ops: Vec<Encoded>,
+    pub(crate) ops: Vec<Arc<Encoded>>,
     pub(crate) metadata: BTreeMap<String, pb::OpMetadata>,
     pub(crate) source: Option<pb::Source>,
 }
@@ -92,10 +93,10 @@ fn describe(missing: &[MissingCap]) -> String {
 }
 
 impl Definition {
-    /// The message that the daemon takes, without a copy of it.
+    /// The message that the daemon takes, with a copy of those operations only that are still part of a graph.
     pub fn into_pb(self) -> pb::Definition {
         pb::Definition {
-            def: self.ops.into_iter().map(|op| op.bytes).collect(),
+            def: self.ops.into_iter().map(bytes).collect(),
             metadata: self.metadata,
             source: self.source,
         }
@@ -182,6 +183,13 @@ impl Definition {
             .filter(needs)
             .map(|vertex| vertex.name.to_owned())
             .collect()
+    }
+}
+
+fn bytes(op: Arc<Encoded>) -> Vec<u8> {
+    match Arc::try_unwrap(op) {
+        Ok(op) => op.bytes,
+        Err(shared) => shared.bytes.clone(),
     }
 }
 

@@ -162,11 +162,7 @@ impl FileOp {
             base: self.base.output,
             actions: self.actions,
         };
-        let vertex = Vertex {
-            op: Op::File(spec),
-            meta: self.meta,
-            platform: None,
-        };
+        let vertex = Vertex::new(Op::File(spec), self.meta, None);
         State::new(Arc::new(vertex), 0, self.base.platform)
     }
 }

@@ -52,12 +52,12 @@ pub enum ImportError {
 #[derive(Debug)]
 pub(crate) struct RawOp {
     pub(crate) inputs: Vec<Output>,
-    encoded: Encoded,
+    encoded: Arc<Encoded>,
 }
 
 impl RawOp {
-    pub(crate) fn encoded(&self) -> Encoded {
-        self.encoded.clone()
+    pub(crate) fn encoded(&self) -> Arc<Encoded> {
+        Arc::clone(&self.encoded)
     }
 }
 
@@ -117,17 +117,13 @@ impl Graph {
             locations: self.locations.remove(&digest).unwrap_or_default(),
         };
         let platform = op.platform.as_ref().map(Platform::from);
-        let encoded = Encoded {
+        let encoded = Arc::new(Encoded {
             bytes: bytes.to_vec(),
             digest: digest.clone(),
             checked: BTreeSet::new(),
             ..Encoded::describe(&op)
-        };
-        let vertex = Vertex {
-            op: Op::Raw(RawOp { inputs, encoded }),
-            meta,
-            platform,
-        };
+        });
+        let vertex = Vertex::new(Op::Raw(RawOp { inputs, encoded }), meta, platform);
         self.vertices.insert(digest, Arc::new(vertex));
         Ok(())
     }

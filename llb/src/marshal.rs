@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the graph is marshalled for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MarshalOptions {
     /// The platform of images and execs that have none of their own. Without it theirs is left out, which means the
     /// daemon's. Go's client takes its own machine's there.
@@ -39,8 +39,17 @@ impl State {
     }
 }
 
+/// An operation as a definition has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Marshalled {
+    encoded: Arc<Encoded>,
+    metadata: pb::OpMetadata,
+}
+
 struct Marshaller<'a> {
     options: &'a MarshalOptions,
+    /// Whether the options say nothing.
+    plain: bool,
     /// Digests by the vertex' address. Looked up only: addresses have no stable order.
     digests: BTreeMap<usize, String>,
     definition: Definition,
@@ -55,6 +64,7 @@ impl<'a> Marshaller<'a> {
     fn new(options: &'a MarshalOptions) -> Self {
         Self {
             options,
+            plain: *options == MarshalOptions::default(),
             digests: BTreeMap::new(),
             definition: Definition::default(),
             sources: Sources::default(),
@@ -82,13 +92,17 @@ impl<'a> Marshaller<'a> {
     }
 
     fn add(&mut self, vertex: &Arc<Vertex>) {
-        let (encoded, metadata) = self.encode(vertex);
+        let Marshalled { encoded, metadata } = if self.plain {
+            vertex.marshalled.get_or_init(|| self.encode(vertex)).clone()
+        } else {
+            self.encode(vertex)
+        };
         self.digests.insert(address(vertex), encoded.digest.clone());
         self.sources.add(&encoded.digest, &vertex.meta.locations);
         self.definition.add(encoded, metadata);
     }
 
-    fn encode(&self, vertex: &Vertex) -> (Encoded, pb::OpMetadata) {
+    fn encode(&self, vertex: &Vertex) -> Marshalled {
         let mut to = Encoder {
             options: self.options,
             digests: &self.digests,
@@ -98,7 +112,10 @@ impl<'a> Marshaller<'a> {
         };
         let mut metadata = vertex.meta.pb.clone();
         let op = match &vertex.op {
-            Op::Raw(raw) => return (raw.encoded(), metadata),
+            Op::Raw(raw) => {
+                let encoded = raw.encoded();
+                return Marshalled { encoded, metadata };
+            }
             Op::Source(spec) => source::encode(spec, &mut to),
             Op::Exec(spec) => exec::encode(spec, &mut to, &metadata),
             Op::File(spec) => file::encode(spec, &mut to),
@@ -119,7 +136,10 @@ impl<'a> Marshaller<'a> {
         metadata
             .caps
             .extend(to.caps.listed.into_iter().map(|cap| (cap.to_owned(), true)));
-        (Encoded::new(op, to.caps.checked), metadata)
+        Marshalled {
+            encoded: Arc::new(Encoded::new(op, to.caps.checked)),
+            metadata,
+        }
     }
 
     fn finish(mut self, output: &Output) -> Definition {
@@ -210,7 +230,7 @@ impl Encoded {
 
 impl Definition {
     /// Adds an operation, or joins its metadata if an equal one is there.
-    fn add(&mut self, encoded: Encoded, metadata: pb::OpMetadata) {
+    fn add(&mut self, encoded: Arc<Encoded>, metadata: pb::OpMetadata) {
         match self.metadata.entry(encoded.digest.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(metadata);
@@ -234,6 +254,6 @@ impl Definition {
                 ..pb::OpMetadata::default()
             },
         );
-        self.ops.push(encoded);
+        self.ops.push(Arc::new(encoded));
     }
 }

@@ -49,11 +49,7 @@ impl Merge {
         }
         let platform = inputs[0].platform.clone();
         let outputs = inputs.into_iter().filter_map(|state| state.output).collect();
-        let vertex = Vertex {
-            op: Op::Merge(outputs),
-            meta: self.meta,
-            platform: None,
-        };
+        let vertex = Vertex::new(Op::Merge(outputs), self.meta, None);
         State::new(Arc::new(vertex), 0, platform)
     }
 }
@@ -87,11 +83,7 @@ impl Diff {
             lower: self.lower.output,
             upper: self.upper.output,
         };
-        let vertex = Vertex {
-            op,
-            meta: self.meta,
-            platform: None,
-        };
+        let vertex = Vertex::new(op, self.meta, None);
         State::new(Arc::new(vertex), 0, self.lower.platform)
     }
 }

@@ -3,11 +3,12 @@
 use crate::exec::ExecSpec;
 use crate::file::FileSpec;
 use crate::import::RawOp;
+use crate::marshal::Marshalled;
 use crate::meta::Meta;
 use crate::platform::Platform;
 use crate::source::SourceSpec;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A file tree to be made: the output of an operation, or scratch, the empty tree. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +80,8 @@ pub(crate) struct Vertex {
     pub(crate) op: Op,
     pub(crate) meta: Meta,
     pub(crate) platform: Option<Platform>,
+    /// What it becomes when nothing is said of what it is marshalled for: a step is often part of several definitions.
+    pub(crate) marshalled: OnceLock<Marshalled>,
 }
 
 /// What the operation is.
@@ -96,6 +99,15 @@ pub(crate) enum Op {
 }
 
 impl Vertex {
+    pub(crate) fn new(op: Op, meta: Meta, platform: Option<Platform>) -> Self {
+        Self {
+            op,
+            meta,
+            platform,
+            marshalled: OnceLock::new(),
+        }
+    }
+
     /// The outputs this one needs, in the order in which Go's client visits them, which is the order of the definition.
     pub(crate) fn inputs(&self) -> Vec<&Output> {
         match &self.op {

@@ -252,11 +252,7 @@ impl Exec {
             .sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         let outputs = spec.outputs();
         let platform = self.platform.clone().or_else(|| self.root.platform.clone());
-        let vertex = Vertex {
-            op: Op::Exec(Box::new(spec)),
-            meta: self.meta,
-            platform,
-        };
+        let vertex = Vertex::new(Op::Exec(Box::new(spec)), self.meta, platform);
         ExecHandle {
             vertex: Arc::new(vertex),
             platform: self.platform,

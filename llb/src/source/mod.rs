@@ -91,11 +91,7 @@ impl SourceSpec {
     }
 
     fn build(self, meta: Meta, platform: Option<Platform>) -> State {
-        let vertex = Vertex {
-            op: Op::Source(self),
-            meta,
-            platform: platform.clone(),
-        };
+        let vertex = Vertex::new(Op::Source(self), meta, platform.clone());
         State::new(Arc::new(vertex), 0, platform)
     }
 }
