@@ -97,6 +97,8 @@ pub(super) struct Service {
     pub(super) plan: Plan,
     /// The image's file system.
     pub(super) tree: State,
+    /// What the steps that unpack its wheels know of them.
+    pub(super) facts: Vec<State>,
     /// Where each of the plan's layers comes from.
     pub(super) found: Vec<Found>,
     pub(super) cx: Context,
@@ -156,11 +158,11 @@ impl Build<'_> {
                 Vec::new(),
             )?;
             let tree = lower::rootfs(&plan, &cx);
-            let found = Vec::new();
             Service {
                 plan,
                 tree,
-                found,
+                facts: Vec::new(),
+                found: Vec::new(),
                 cx,
             }
         } else {
@@ -279,22 +281,23 @@ impl Build<'_> {
         let found = self.layers(cx, &plan, &stores).await?;
         self.gather(cx, (&plan, &found), (chosen.as_ref(), project), known);
         if self.only_gathers() {
-            let (tree, cx) = (State::scratch(), cx.clone());
             return Ok(Service {
                 plan,
-                tree,
+                tree: State::scratch(),
+                facts: Vec::new(),
                 found,
-                cx,
+                cx: cx.clone(),
             });
         }
         let cx = Context {
             folders: facts.folders,
             ..cx.clone()
         };
-        let tree = lower::image(&plan, &found, &cx);
+        let lower::Image { tree, facts } = lower::image(&plan, &found, &cx);
         Ok(Service {
             plan,
             tree,
+            facts,
             found,
             cx,
         })

@@ -74,7 +74,7 @@ impl Build<'_> {
     /// What is known of the wheels, in the order in which layers are laid down.
     async fn facts(&self, service: &Service) -> Result<Vec<Facts>, Failure> {
         let Service { plan, found, cx, .. } = service;
-        let tree = lower::facts(plan, found, cx).filter(|_| self.options.cache_imports.is_empty());
+        let tree = lower::facts(&service.facts, plan, cx).filter(|_| self.options.cache_imports.is_empty());
         let unpacked = match tree {
             Some(tree) => {
                 let result = self.solve(lower::marshal(&tree)).await?;

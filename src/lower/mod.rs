@@ -41,17 +41,32 @@ pub fn marshal(state: &State) -> Definition {
     state.marshal(&MarshalOptions::default())
 }
 
-/// The file system of a service's image. `found` says where each of the plan's wheel layers comes from.
-pub fn image(plan: &Plan, found: &[Found], cx: &Context) -> State {
+/// A service's image as a graph.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Its file system.
+    pub tree: State,
+    /// What each step that unpacks wheels for it leaves beside them, in the order of the layers.
+    pub facts: Vec<State>,
+}
+
+/// The image of a service. `found` says where each of the plan's wheel layers comes from.
+pub fn image(plan: &Plan, found: &[Found], cx: &Context) -> Image {
     let base = rootfs(plan, cx);
     if cx.merge {
         let layers = wheels::layers(plan, found, cx);
+        let facts = layers.iter().filter_map(|layer| layer.facts.clone()).collect();
+        let layers = layers.into_iter().map(|layer| layer.tree);
         let parts = std::iter::once(base).chain(layers).chain([venv::layer(plan, cx)]);
-        return Merge::new(parts.chain(code::layer(plan, cx)))
+        let tree = Merge::new(parts.chain(code::layer(plan, cx)))
             .name(format!("[{}] image", plan.service))
             .build();
+        return Image { tree, facts };
     }
     let installed = wheels::install_into(plan, cx, base);
-    let with_venv = venv::skeleton(plan, cx, installed);
-    code::add(plan, cx, with_venv.clone()).unwrap_or(with_venv)
+    let with_venv = venv::skeleton(plan, cx, installed.tree);
+    Image {
+        tree: code::add(plan, cx, with_venv.clone()).unwrap_or(with_venv),
+        facts: installed.facts.into_iter().collect(),
+    }
 }

@@ -5,10 +5,10 @@ use std::cell::OnceCell;
 use buildkit_llb::{Copy, Exec, ExecHandle, FileOp, Mount, Network, Source, State};
 
 use super::building::build;
+use super::bytecode;
 use super::code::narrowed;
 use super::context::{Context, EPOCH_NANOS};
 use super::download::download;
-use super::{base, bytecode};
 use crate::layers::{Found, Kind, Wanted};
 use crate::plan::Plan;
 use crate::python::{Artifact, Locked, Origin};
@@ -18,8 +18,22 @@ const UNWHEEL: &str = "/run/wheelwright/unwheel";
 const FACTS: &str = "/run/wheelwright/facts";
 const FACTS_FILE: &str = "facts.json";
 
+/// Wheels laid down.
+pub(super) struct Laid {
+    /// The tree that has them.
+    pub(super) tree: State,
+    /// What is known of them, where a step of this graph unpacks them.
+    pub(super) facts: Option<State>,
+}
+
+impl From<State> for Laid {
+    fn from(tree: State) -> Self {
+        Self { tree, facts: None }
+    }
+}
+
 /// The plan's wheel layers, each a tree of its own.
-pub(super) fn layers(plan: &Plan, found: &[Found], cx: &Context) -> Vec<State> {
+pub(super) fn layers(plan: &Plan, found: &[Found], cx: &Context) -> Vec<Laid> {
     let wanted = plan.wanted();
     let wheels = Wheels::new(plan, cx);
     let layers = wanted.iter().zip(found);
@@ -47,21 +61,29 @@ impl<'a> Wheels<'a> {
     }
 }
 
-fn one(wheels: &Wheels<'_>, wanted: &Wanted<'_>, found: &Found) -> State {
+fn one(wheels: &Wheels<'_>, wanted: &Wanted<'_>, found: &Found) -> Laid {
     let (kind, name, cx) = (wanted.layer.kind, step(wanted), wheels.cx);
     match found {
-        Found::Unpack if kind == Kind::Bytecode => bytecode::layer(wheels, wanted.layer, name),
-        Found::Unpack => output(&unpack(wheels, wanted), "/out"),
+        Found::Unpack if kind == Kind::Bytecode => bytecode::layer(wheels, wanted.layer, name).into(),
+        Found::Unpack => {
+            let exec = unpack(wheels, wanted);
+            Laid {
+                tree: output(&exec, "/out"),
+                facts: Some(output(&exec, FACTS)),
+            }
+        }
         Found::Image { reference, .. } => Source::image(reference)
             .platform(cx.platform.clone())
             .name(name)
-            .build(),
+            .build()
+            .into(),
         Found::Layout { reference, store, .. } => Source::oci_layout(reference)
             .store_id(store)
             .session_id(&cx.context.session)
             .platform(cx.platform.clone())
             .name(name)
-            .build(),
+            .build()
+            .into(),
     }
 }
 
@@ -92,24 +114,9 @@ pub(super) fn output(exec: &ExecHandle, mount: &str) -> State {
 /// The file in the tree of [`facts`].
 pub const JOINED: &str = "/facts";
 
-/// What is known of the wheels of those layers that are unpacked in the graph, in the order of the layers; nothing when
-/// there are none. It comes out of the steps that unpack them. Joined to one file: reading one from an engine takes
-/// milliseconds, and there would be one a layer in every build.
-pub fn facts(plan: &Plan, found: &[Found], cx: &Context) -> Option<State> {
-    let wheels = Wheels::new(plan, cx);
-    let trees = if cx.merge {
-        let wanted = plan.wanted();
-        let layers = wanted.iter().zip(found);
-        let unpacked =
-            layers.filter(|(layer, found)| layer.layer.kind == Kind::Wheels && **found == Found::Unpack);
-        unpacked
-            .map(|(layer, _)| output(&unpack(&wheels, layer), FACTS))
-            .collect()
-    } else if plan.packages.is_empty() {
-        Vec::new()
-    } else {
-        vec![output(&install(&wheels, base::rootfs(plan, cx)), FACTS)]
-    };
+/// What is known of an image's wheels, from the [steps that unpack them](super::Image::facts); nothing when there are none.
+/// Joined to one file: reading one from an engine takes milliseconds, and there would be one a layer in every build.
+pub fn facts(trees: &[State], plan: &Plan, cx: &Context) -> Option<State> {
     if trees.is_empty() {
         return None;
     }
@@ -119,7 +126,7 @@ pub fn facts(plan: &Plan, found: &[Found], cx: &Context) -> Option<State> {
         .root(State::scratch())
         .mount(Mount::bind("/out", State::scratch()));
     let exec = places.zip(trees).fold(exec, |exec, (place, tree)| {
-        let file = Mount::bind(place, tree).selector(format!("/{FACTS_FILE}"));
+        let file = Mount::bind(place, tree.clone()).selector(format!("/{FACTS_FILE}"));
         exec.mount(file.readonly())
     });
     Some(cx.output(exec, "[internal] what packages need".to_owned(), plan.at))
@@ -139,12 +146,16 @@ fn tool(args: impl Iterator<Item = String>, cx: &Context) -> Exec {
 }
 
 /// All wheels at once onto the base, where the engine cannot merge.
-pub(super) fn install_into(plan: &Plan, cx: &Context, base: State) -> State {
+pub(super) fn install_into(plan: &Plan, cx: &Context, base: State) -> Laid {
     if plan.packages.is_empty() {
-        return base;
+        return base.into();
     }
     let wheels = Wheels::new(plan, cx);
-    bytecode::compile_into(&wheels, install(&wheels, base).root())
+    let exec = install(&wheels, base);
+    Laid {
+        tree: bytecode::compile_into(&wheels, exec.root()),
+        facts: Some(output(&exec, FACTS)),
+    }
 }
 
 fn install(wheels: &Wheels<'_>, base: State) -> ExecHandle {
