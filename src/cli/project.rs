@@ -57,7 +57,7 @@ impl ProjectArgs {
                 Err(missing) => {
                     for path in missing {
                         let text = read(&self.context.join(path.as_str()), path.as_str())?;
-                        files.insert(path, text);
+                        files.insert(path, text.map(Into::into));
                     }
                 }
             }

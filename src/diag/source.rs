@@ -1,18 +1,26 @@
 //! Files as the user wrote them, and places in them.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A file's name and text. Cheap to clone: the text is shared.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SourceFile(Arc<Inner>);
 
-#[derive(PartialEq, Eq)]
 struct Inner {
     name: String,
-    text: String,
-    line_starts: Vec<usize>,
+    text: Arc<str>,
+    /// Looked for when a place is first asked for: most files have no mistakes.
+    line_starts: OnceLock<Vec<usize>>,
 }
+
+impl PartialEq for Inner {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.text) == (&other.name, &other.text)
+    }
+}
+
+impl Eq for Inner {}
 
 impl std::fmt::Debug for SourceFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -31,15 +39,11 @@ pub struct Position {
 
 impl SourceFile {
     /// Wraps a file's text under the name that messages show (relative to the project).
-    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        let text = text.into();
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect::<Vec<_>>();
+    pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
         Self(Arc::new(Inner {
             name: name.into(),
-            text,
-            line_starts,
+            text: text.into(),
+            line_starts: OnceLock::new(),
         }))
     }
 
@@ -53,11 +57,17 @@ impl SourceFile {
         &self.0.text
     }
 
+    /// The same, shared.
+    pub(crate) fn shared_text(&self) -> Arc<str> {
+        self.0.text.clone()
+    }
+
     /// The line and column of a byte offset; offsets past the end count as the end.
     pub fn position(&self, offset: usize) -> Position {
         let offset = self.floor(offset);
-        let line = self.0.line_starts.partition_point(|start| *start <= offset);
-        let start = self.0.line_starts[line - 1];
+        let starts = self.line_starts();
+        let line = starts.partition_point(|start| *start <= offset);
+        let start = starts[line - 1];
         Position {
             line,
             column: self.0.text[start..offset].chars().count() + 1,
@@ -67,14 +77,20 @@ impl SourceFile {
     /// The byte span of a whole line (1-based) without its line end.
     pub fn line_span(&self, line: usize) -> Span {
         let start = self
-            .0
-            .line_starts
+            .line_starts()
             .get(line.saturating_sub(1))
             .copied()
             .unwrap_or(self.0.text.len());
         let rest = &self.0.text[start..];
         let len = rest.find('\n').unwrap_or(rest.len());
         Span::new(start, start + rest[..len].trim_end_matches('\r').len())
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.0.line_starts.get_or_init(|| {
+            let ends = self.0.text.match_indices('\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+        })
     }
 
     fn floor(&self, offset: usize) -> usize {

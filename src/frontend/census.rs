@@ -1,15 +1,17 @@
 //! The census of a project: every locked service's packages, so that all services group their wheels alike.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::lock::{from_source, picks};
+use super::lock::{from_source, is_uv_lock, picks};
 use super::project::{Files, Missing, Project};
 use crate::diag::{Diagnostics, SourceFile};
 use crate::layers::Census;
 use crate::manifest::{Manifest, ProjectPath, PythonMinor, Service};
 use crate::plan::{self, Building};
-use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection};
+use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection, pylock};
 
 /// Gathers a service's project and, where it has a lock, what a census needs of the others: one that has none shares
 /// no groups with anybody.
@@ -50,13 +52,14 @@ fn is_locked(service: &Service) -> bool {
 /// The census of a project on a platform. All services of a run ask for the same one, so the last is kept.
 pub(crate) fn take(file: &SourceFile, manifest: &Manifest, files: &Files, platform: &str) -> Arc<Census> {
     static LAST: Mutex<Option<Taken>> = Mutex::new(None);
-    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    // Held while it is counted: services that are built at a time ask at the same moment, and one count does for all.
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     let asked = |taken: &&Taken| taken.platform == platform && taken.file == *file && taken.files == *files;
-    if let Some(taken) = last().as_ref().filter(asked) {
+    if let Some(taken) = last.as_ref().filter(asked) {
         return taken.census.clone();
     }
     let census = Arc::new(count(file, manifest, files, platform));
-    *last() = Some(Taken {
+    *last = Some(Taken {
         platform: platform.to_owned(),
         file: file.clone(),
         files: files.clone(),
@@ -77,7 +80,9 @@ struct Taken {
 fn count(file: &SourceFile, manifest: &Manifest, files: &Files, platform: &str) -> Census {
     let mut census = Census::default();
     let mut known: BTreeMap<Alike, Option<Vec<Pick>>> = BTreeMap::new();
-    for (name, service) in &manifest.services {
+    let locked = locked(file, manifest, files);
+    read_ahead(&locked);
+    for (name, service, (path, lock), selection) in locked {
         let stand = plan::stand(manifest, service);
         let minor = manifest
             .python
@@ -85,14 +90,6 @@ fn count(file: &SourceFile, manifest: &Manifest, files: &Files, platform: &str) 
             .map_or_else(|| minor_of(&stand.image), |python| python.value);
         let architecture = platform.split('/').nth(1).unwrap_or("amd64");
         let interpreter = Interpreter::assumed_in(&stand.image, minor, architecture);
-        let Ok(Ok(Project {
-            lock: Some((path, lock)),
-            selection,
-            ..
-        })) = Project::gather(file, manifest, (name, service), files)
-        else {
-            continue;
-        };
         let alike = (
             (path, selection),
             from_source(service),
@@ -122,6 +119,38 @@ fn count(file: &SourceFile, manifest: &Manifest, files: &Files, platform: &str) 
         }
     }
     census
+}
+
+/// A service with its lock and what of it is installed.
+type LockedService<'a> = (&'a str, &'a Service, (ProjectPath, SourceFile), Selection);
+
+/// The services whose locks were read.
+fn locked<'a>(file: &SourceFile, manifest: &'a Manifest, files: &Files) -> Vec<LockedService<'a>> {
+    let services = manifest.services.iter().filter_map(|(name, service)| {
+        let project = Project::gather(file, manifest, (name, service), files);
+        let project = project.ok()?.ok()?;
+        Some((name.as_str(), service, project.lock?, project.selection))
+    });
+    services.collect()
+}
+
+/// Reads locks side by side: one after another would be most of what a build thinks about. Those of uv are read for
+/// each service anew.
+fn read_ahead(services: &[LockedService<'_>]) {
+    let locks = services.iter().map(|(_, _, (_, lock), _)| lock);
+    let locks = locks.filter(|lock| !is_uv_lock(lock)).collect::<Vec<_>>();
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..processors.min(locks.len()) {
+            scope.spawn(|| {
+                while let Some(lock) = locks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // What is wrong with it is told where it is used.
+                    drop(pylock::parse(lock));
+                }
+            });
+        }
+    });
 }
 
 /// Services that install the same: lock, packages built from source, interpreter.

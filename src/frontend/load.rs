@@ -202,7 +202,7 @@ impl Loaded<'_> {
         let found = self.reader.read(&self.context, &paths).await?;
         let texts = paths.into_iter().zip(found).map(|(path, bytes)| {
             let text = bytes.map(|bytes| text(path.as_str(), bytes)).transpose()?;
-            Ok((path, text))
+            Ok((path, text.map(Into::into)))
         });
         texts.collect()
     }

@@ -21,6 +21,11 @@ pub(crate) fn from_source(service: &Service) -> BTreeSet<PackageName> {
     source.filter_map(|(name, _)| name.parse().ok()).collect()
 }
 
+/// Whether a lock is uv's own.
+pub(super) fn is_uv_lock(lock: &SourceFile) -> bool {
+    lock.name().rsplit('/').next() == Some("uv.lock")
+}
+
 /// What is installed on a target, from a lock's text.
 pub(crate) fn picks(
     (lock, selection): (&SourceFile, &Selection),
@@ -36,7 +41,7 @@ pub(crate) fn picks(
         selection,
         anchor,
     };
-    let packages = if lock.name().rsplit('/').next() == Some("uv.lock") {
+    let packages = if is_uv_lock(lock) {
         let environment = interpreter.markers().map_err(Diagnostic::error)?;
         Arc::new(uv_lock::locked(
             lock,

@@ -115,8 +115,8 @@ impl Gather<'_> {
         if folders.is_empty() {
             return;
         }
-        let written = self.files.get(first).cloned().flatten();
-        let Some(mut text) = self.needs.texts.remove(first).or(written) else {
+        let written = || Some(self.files.get(first)?.as_deref()?.to_owned());
+        let Some(mut text) = self.needs.texts.remove(first).or_else(written) else {
             return;
         };
         for folder in folders {

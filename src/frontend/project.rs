@@ -4,6 +4,7 @@
 //! what is missing and asks again. No stage here reads anything itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::made::{self, Made};
 use super::needs::Needs;
@@ -12,8 +13,9 @@ use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service};
 use crate::python::{Selection, Stamp, requirements};
 
-/// Files of the repository that were read; none for those that are not there.
-pub type Files = BTreeMap<ProjectPath, Option<String>>;
+/// Files of the repository that were read; none for those that are not there. Texts are shared: every service of a
+/// project looks at the locks of all.
+pub type Files = BTreeMap<ProjectPath, Option<Arc<str>>>;
 
 /// What has to be read before it can go on.
 pub type Missing = BTreeSet<ProjectPath>;
@@ -205,7 +207,7 @@ impl Gather<'_> {
         if let Some(text) = self.files.get(path) {
             return text
                 .as_ref()
-                .map(|text| SourceFile::new(path.as_str(), text.as_str()));
+                .map(|text| SourceFile::new(path.as_str(), text.clone()));
         }
         self.missing.insert(path.clone());
         None
@@ -218,7 +220,7 @@ impl Gather<'_> {
         span: Span,
     ) -> Option<SourceFile> {
         match self.files.get(path) {
-            Some(Some(text)) => Some(SourceFile::new(path.as_str(), text.as_str())),
+            Some(Some(text)) => Some(SourceFile::new(path.as_str(), text.clone())),
             Some(None) => {
                 self.mistakes.push(
                     Diagnostic::error(format!("`{path}` is not there"))
@@ -259,7 +261,7 @@ mod tests {
             .chain(
                 files
                     .iter()
-                    .map(|(name, text)| (name.parse().unwrap(), Some((*text).to_owned()))),
+                    .map(|(name, text)| (name.parse().unwrap(), Some((*text).into()))),
             )
             .collect::<Files>();
         Project::gather(&file, &manifest, ("s", manifest.service("s").unwrap()), &files)

@@ -124,12 +124,7 @@ mod tests {
         let manifest = manifest::parse(&file).unwrap().0;
         let mut files = ["pylock.a.toml", "pylock.b.toml"]
             .iter()
-            .map(|path| {
-                (
-                    path.parse().unwrap(),
-                    locks.contains(path).then(|| LOCK.to_owned()),
-                )
-            })
+            .map(|path| (path.parse().unwrap(), locks.contains(path).then(|| LOCK.into())))
             .collect::<Files>();
         for (path, text) in [
             ("a.txt", "idna\n-c more/a.txt\n"),
@@ -141,7 +136,7 @@ mod tests {
             ("more/a.txt", "-r deep.txt\nidna<4\n"),
             ("more/deep.txt", "left-over==1\nOther_One==2\n"),
         ] {
-            files.insert(path.parse().unwrap(), Some(text.to_owned()));
+            files.insert(path.parse().unwrap(), Some(text.into()));
         }
         let services = ["a", "b"].map(|name| {
             let service = manifest.service(name).unwrap();

@@ -8,6 +8,7 @@
 //! No address of a mirror, no proxy, no certificate and no login is in it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -30,7 +31,7 @@ pub struct Building<'a> {
     /// The service's part of it.
     pub service: &'a Service,
     /// Files of the repository that were read, constraint files among them.
-    pub files: &'a BTreeMap<ProjectPath, Option<String>>,
+    pub files: &'a BTreeMap<ProjectPath, Option<Arc<str>>>,
     /// The base image: by digest where an engine was asked, else as written.
     pub image: &'a str,
     /// Platform, such as linux/amd64.
@@ -111,7 +112,7 @@ impl Building<'_> {
         let text = self.files.get(path).cloned().flatten().unwrap_or_default();
         BuildConstraint {
             path: path.clone(),
-            sha256: hex(&Sha256::digest(text)),
+            sha256: hex(&Sha256::digest(text.as_bytes())),
         }
     }
 
@@ -209,7 +210,7 @@ services:
         let building = Building {
             manifest: &manifest,
             service: manifest.service("s").unwrap(),
-            files: &BTreeMap::from([("build.txt".parse().unwrap(), Some(constraint.to_owned()))]),
+            files: &BTreeMap::from([("build.txt".parse().unwrap(), Some(constraint.into()))]),
             image,
             platform,
             interpreter: &Interpreter::assumed_in(image, python, "amd64"),

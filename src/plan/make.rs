@@ -1,6 +1,7 @@
 //! A service's part of the manifest, its interpreter and its packages to a plan.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::account::Accounts;
 use super::building::Building;
@@ -39,7 +40,7 @@ pub struct Inputs<'a> {
     /// What is installed, sorted by name.
     pub packages: Vec<Pick>,
     /// Files of the repository that were read.
-    pub files: &'a BTreeMap<ProjectPath, Option<String>>,
+    pub files: &'a BTreeMap<ProjectPath, Option<Arc<str>>>,
     /// What all services of the project install on this platform.
     pub census: &'a Census,
 }

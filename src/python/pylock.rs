@@ -1,7 +1,7 @@
 //! `pylock.toml` (PEP 751): every package with its files, sizes and digests. The lock format of Wheelwright.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -173,21 +173,25 @@ pub(super) fn span<T>(spanned: &Spanned<T>) -> Span {
 
 /// Reads a lock's text.
 ///
-/// Texts that were read before are not read again: a run builds many services, and each looks at the locks of all.
+/// Texts that were read before are not read again, and one that is being read is waited for: a run builds many services
+/// at a time, and each looks at the locks of all. Mistakes are not remembered, since the file's name is in them.
 pub fn parse(file: &SourceFile) -> Result<Arc<Lock>, Diagnostic> {
-    static KNOWN: Mutex<BTreeMap<String, Arc<Lock>>> = Mutex::new(BTreeMap::new());
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(lock) = known().get(file.text()) {
-        return Ok(lock.clone());
+    static KNOWN: Mutex<BTreeMap<Arc<str>, Reading>> = Mutex::new(BTreeMap::new());
+    let known = {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == MOST_KNOWN && !known.contains_key(file.text()) {
+            known.clear();
+        }
+        known.entry(file.shared_text()).or_default().clone()
+    };
+    match known.get_or_init(|| read(file).ok().map(Arc::new)) {
+        Some(lock) => Ok(lock.clone()),
+        None => read(file).map(Arc::new),
     }
-    let lock = Arc::new(read(file)?);
-    let mut known = known();
-    if known.len() == MOST_KNOWN {
-        known.clear();
-    }
-    known.insert(file.text().to_owned(), lock.clone());
-    Ok(lock)
 }
+
+/// A lock that is read or being read; none inside where it has mistakes.
+type Reading = Arc<OnceLock<Option<Arc<Lock>>>>;
 
 /// Locks that are remembered; each takes about as much memory as its text.
 const MOST_KNOWN: usize = 256;
