@@ -190,3 +190,31 @@ fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Diagnostic;
+
+    #[test]
+    fn mistakes_are_reported_with_and_without_a_place() {
+        let file = SourceFile::new("wheelwright.yaml", "a: 1\nb: 2\n");
+        let mut mistakes = Diagnostics::default();
+        mistakes.push(
+            Diagnostic::error("unknown key `b`")
+                .at(&file, Span::new(5, 6))
+                .help("did you mean `a`?"),
+        );
+        mistakes.push(Diagnostic::warning("nothing is said"));
+        let (value, text, status) = lint(Err(Failure::Mistakes(mistakes))).unwrap();
+        let [placed, placeless] = [&value["warnings"][0], &value["warnings"][1]];
+        assert_eq!(placed["ruleName"], "InvalidManifest");
+        assert_eq!(placed["detail"], "unknown key `b`\nhelp: did you mean `a`?");
+        assert_eq!(placed["location"]["sourceIndex"], 0);
+        assert_eq!(placed["location"]["ranges"][0]["start"]["line"], 2);
+        assert_eq!(placeless["ruleName"], "QuestionableManifest");
+        assert_eq!(placeless["location"], json!({"sourceIndex": -1}));
+        assert!(text.contains("wheelwright.yaml:2:1"), "{text}");
+        assert_eq!(status, 1);
+    }
+}
