@@ -1,5 +1,6 @@
 //! The project as it is on disk, for commands that need no engine.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,7 +10,7 @@ use crate::frontend::{Failure, Files, Project, census, no_manifest, unused};
 use crate::manifest::{self, Manifest, Service};
 use crate::plan;
 use crate::python::Interpreter;
-use crate::python::text::decode;
+use crate::python::text::of_file;
 
 /// Where the project is.
 #[derive(Debug, Clone, Default, Args)]
@@ -103,11 +104,11 @@ impl Opened {
 /// A file's text; none when it is not there.
 fn read(path: &Path, name: &str) -> Result<Option<String>, Failure> {
     match fs_err::read(path) {
-        Ok(bytes) => match decode(bytes) {
+        Ok(bytes) => match of_file(name, bytes) {
             Ok(text) => Ok(Some(text)),
             Err(reason) => Err(Diagnostic::error(format!("`{name}` {reason}")).into()),
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Diagnostic::error(format!("`{name}` cannot be read: {error}")).into()),
     }
 }

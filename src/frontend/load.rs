@@ -11,7 +11,7 @@ use crate::bridge::{Bridge, Warning};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
 use crate::lower::{self, LocalContext};
 use crate::manifest::{self, Manifest, ProjectPath, Service};
-use crate::python::text::decode;
+use crate::python::text::of_file;
 use crate::tree::Patterns;
 
 /// A manifest and where it came from.
@@ -154,7 +154,7 @@ pub(crate) fn no_manifest(name: &str) -> Diagnostic {
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
-    decode(bytes).map_err(|reason| Diagnostic::error(format!("`{name}` {reason}")).into())
+    of_file(name, bytes).map_err(|reason| Diagnostic::error(format!("`{name}` {reason}")).into())
 }
 
 /// The repository as a source.

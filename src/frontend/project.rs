@@ -11,6 +11,7 @@ use super::needs::Needs;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service};
+use crate::python::own_files::{OwnFiles, PYPROJECT};
 use crate::python::{Selection, Stamp, requirements};
 
 /// Files of the repository that were read; none for those that are not there. Texts are shared: every service of a
@@ -66,6 +67,9 @@ impl Project {
             mistakes: Diagnostics::default(),
         };
         let project = gather.project(manifest_file, manifest, (name, service));
+        if let Some((path, lock)) = &project.lock {
+            gather.root_package(path, lock);
+        }
         if !gather.missing.is_empty() && !gather.mistakes.has_errors() {
             return Ok(Err(gather.missing));
         }
@@ -154,6 +158,20 @@ impl Gather<'_> {
             files,
             at,
             needs: std::mem::take(&mut self.needs),
+        }
+    }
+
+    /// Reads what tells which files a package at the repository's root is made of, if the lock may have one.
+    fn root_package(&mut self, path: &ProjectPath, lock: &SourceFile) {
+        let root = ProjectPath::root().relative_to(&path.parent());
+        if !lock.text().contains(&format!("\"{root}\"")) {
+            return;
+        }
+        let Ok(about) = PYPROJECT.parse() else { return };
+        let own = self.optional(&about).and_then(|file| OwnFiles::of(file.text()));
+        let asks = own.iter().flat_map(OwnFiles::asks);
+        for path in asks.filter_map(|path| path.parse().ok()) {
+            self.optional(&path);
         }
     }
 

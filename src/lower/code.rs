@@ -98,7 +98,8 @@ pub fn context_source(cx: &Context, what: &str, paths: &[ProjectPath]) -> State 
 /// The repository narrowed to some paths, and to what they lead to where they are links. `what` keeps the engine's snapshots of different sets apart: files
 /// outside a set would be removed and sent again.
 pub fn narrowed(context: &LocalContext, what: &str, paths: &[ProjectPath]) -> State {
-    without(context, what, paths, &[])
+    let paths = paths.iter().map(|path| escape(path.as_str())).collect();
+    filtered(context, what, paths, &[])
 }
 
 /// What the resolver reads: files of the repository, some of them in other words, and commits in folders of their
@@ -144,8 +145,12 @@ pub(super) fn package_folder(context: &LocalContext, folder: &Folder) -> State {
     };
     let others = folder.without.iter().map(|path| escape(path.as_str()));
     let excludes = LEFTOVERS.iter().map(inside).chain(others).collect::<Vec<_>>();
-    let path = std::slice::from_ref(&folder.path);
-    without(context, &format!("package {}", folder.path), path, &excludes)
+    let paths = if folder.only.is_empty() {
+        vec![escape(folder.path.as_str())]
+    } else {
+        folder.only.clone()
+    };
+    filtered(context, &format!("package {}", folder.path), paths, &excludes)
 }
 
 /// What is found in the folder of a package and is no source.
@@ -161,7 +166,8 @@ const LEFTOVERS: [&str; 9] = [
     "node_modules",
 ];
 
-fn without(context: &LocalContext, what: &str, paths: &[ProjectPath], excludes: &[String]) -> State {
+/// The repository narrowed to what some patterns match.
+fn filtered(context: &LocalContext, what: &str, mut include: Vec<String>, excludes: &[String]) -> State {
     if let Some(state) = &context.state {
         return state.clone();
     }
@@ -172,11 +178,10 @@ fn without(context: &LocalContext, what: &str, paths: &[ProjectPath], excludes: 
         .shared_key_hint(format!("{}-{what}{}", context.name, context.shared_key))
         .differ(Differ::Metadata)
         .name(format!("[internal] load {what} from the build context"));
-    let mut include = paths.iter().map(ToString::to_string).collect::<Vec<_>>();
     include.sort();
     include.dedup();
     if !include.iter().any(|path| path == ".") {
-        local = local.follow_paths(include.iter().map(|path| escape(path)));
+        local = local.follow_paths(include);
     }
     local.build()
 }

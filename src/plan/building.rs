@@ -295,6 +295,7 @@ services:
         let folder = Folder {
             path: "libs/a".parse().unwrap(),
             without: Vec::new(),
+            only: Vec::new(),
         };
         assert_eq!(
             identity(pick(Artifact::Directory(folder)), MANIFEST, "", PLACE),

@@ -10,7 +10,8 @@ use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::layers::{Budget, Census, MAX_LAYERS, WheelLayer, group, group_bytecode};
 use crate::manifest::types::items;
 use crate::manifest::{FileSource, List, Manifest, Mode, ProjectPath, Service};
-use crate::python::{Interpreter, Pick};
+use crate::python::own_files::{OwnFiles, PYPROJECT};
+use crate::python::{Artifact, Interpreter, Pick};
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
         venv: VENV.to_owned(),
         builds: building(&inputs).plans(&inputs.packages),
         requirements: inputs.requirements.to_vec(),
-        packages: inputs.packages,
+        packages: narrowed(inputs.packages, inputs.files),
         layers,
         image: image::settings(
             base,
@@ -82,6 +83,20 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
         at: inputs.at,
     };
     mistakes.finish(Some(plan)).map(|(plan, _)| plan)
+}
+
+/// Packages at the repository's root with what they are made of, where the files that were read tell.
+fn narrowed(mut packages: Vec<Pick>, files: &BTreeMap<ProjectPath, Option<Arc<str>>>) -> Vec<Pick> {
+    let text = |path: &str| files.get(&path.parse().ok()?)?.as_deref();
+    for pick in &mut packages {
+        if let Artifact::Directory(folder) = &mut pick.artifact
+            && folder.path == ProjectPath::root()
+            && let Some(own) = text(PYPROJECT).and_then(OwnFiles::of)
+        {
+            folder.only = own.list(|path| text(path).is_some());
+        }
+    }
+    packages
 }
 
 fn building<'a>(inputs: &Inputs<'a>) -> Building<'a> {

@@ -112,6 +112,9 @@ pub struct Folder {
     /// What in it belongs to other packages, relative to the repository.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<ProjectPath>,
+    /// What of it the package is made of, as patterns; all of it when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
 }
 
 /// A commit of a git repository.

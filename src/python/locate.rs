@@ -82,6 +82,7 @@ impl Locate<'_> {
         Ok(Artifact::Directory(Folder {
             path: self.path(&path, at)?,
             without: directory.without.clone(),
+            only: Vec::new(),
         }))
     }
 

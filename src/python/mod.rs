@@ -10,6 +10,7 @@ pub mod locate;
 pub mod lock_text;
 pub mod marker;
 pub mod name;
+pub mod own_files;
 pub mod pylock;
 pub mod pyproject;
 pub mod requirement;

@@ -1,5 +1,7 @@
 //! The text of files that people and editors wrote: UTF-8 unless they say something else, as pip reads them.
 
+use std::path::Path;
+
 /// Bytes as text. Text that was not plain UTF-8 begins with a byte order mark, so that its readers know.
 pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     match bytes.as_slice() {
@@ -13,6 +15,14 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
             format!("is not UTF-8: byte {at} cannot be read")
         }),
     }
+}
+
+/// A file of the repository as text. Code is read only to see that it is there: whatever its encoding, it is no mistake.
+pub fn of_file(name: &str, bytes: Vec<u8>) -> Result<String, String> {
+    if Path::new(name).extension().is_some_and(|kind| kind == "py") {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    decode(bytes)
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, String> {

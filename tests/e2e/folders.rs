@@ -7,6 +7,16 @@ use tempfile::TempDir;
 
 use crate::engine::{Engines, engines, run};
 
+const AT_THE_ROOT: &str = "\
+name: rooted
+python: \"3.11\"
+services:
+  api:
+    image: python:3.11-slim
+    lock: pylock.toml
+    command: [python, -c, \"import rooted; print(rooted.SAYS)\"]
+";
+
 const MANIFEST: &str = "\
 name: folders
 python: \"3.11\"
@@ -59,6 +69,14 @@ fn build(engines: &Engines, folder: &Path, image: &str) -> (String, String) {
     (said, ran.ok().trim().to_owned())
 }
 
+/// How the last line about a step ends.
+fn is_cached(said: &str, step: &str) -> bool {
+    let mut lines = said.lines().filter(|line| line.contains(step));
+    let last = lines.next_back();
+    last.unwrap_or_else(|| panic!("no `{step}` in:\n{said}"))
+        .ends_with("cached")
+}
+
 #[test]
 fn a_change_of_code_builds_one_wheel_and_prepares_nothing() {
     let Some(engines) = engines() else { return };
@@ -103,15 +121,46 @@ fn a_change_of_code_builds_one_wheel_and_prepares_nothing() {
     write(folder.path(), &[("libs/modern/src/modern/__init__.py", &text)]);
     let (said, ran) = build(&engines, folder.path(), &image);
     assert_eq!(ran.lines().last(), Some(format!("{word} old own").as_str()));
-    let step = |step: &str| {
-        let mut lines = said.lines().filter(|line| line.contains(step));
-        lines
-            .next_back()
-            .unwrap_or_else(|| panic!("no `{step}` in:\n{said}"))
-    };
-    assert!(step("what builds modern").ends_with("cached"), "{said}");
-    assert!(!step("build modern 1.0").ends_with("cached"), "{said}");
+    assert!(is_cached(&said, "what builds modern"), "{said}");
+    assert!(!is_cached(&said, "build modern 1.0"), "{said}");
     for other in ["build old 1.0", "build own 1.0"] {
-        assert!(step(other).ends_with("cached"), "{said}");
+        assert!(is_cached(&said, other), "{said}");
     }
+}
+
+#[test]
+fn a_package_at_the_root_is_built_again_for_its_own_files_alone() {
+    let Some(engines) = engines() else { return };
+    let folder = TempDir::new().expect("a folder");
+    let word = folder.path().file_name().expect("a name").to_string_lossy();
+    let code = |says: &str| format!("SAYS = '{word} {says}'\n");
+    write(
+        folder.path(),
+        &[
+            ("wheelwright.yaml", AT_THE_ROOT),
+            (
+                "pylock.toml",
+                "lock-version = \"1.0\"\ncreated-by = \"test\"\n[[packages]]\nname = \"rooted\"\nversion = \"1.0\"\ndirectory = { path = \".\" }\n",
+            ),
+            (
+                "pyproject.toml",
+                "[project]\nname = \"rooted\"\nversion = \"1.0\"\nreadme = \"docs/about.md\"\n[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n",
+            ),
+            ("docs/about.md", "About.\n"),
+            ("rooted/__init__.py", &code("one")),
+            ("other/notes.txt", "1"),
+        ],
+    );
+    let image = engines.image("rooted");
+    let (_, ran) = build(&engines, folder.path(), &image);
+    assert_eq!(ran, format!("{word} one"));
+
+    write(folder.path(), &[("other/notes.txt", "2"), ("more.txt", "new")]);
+    let (said, _) = build(&engines, folder.path(), &image);
+    assert!(is_cached(&said, "build rooted 1.0"), "{said}");
+
+    write(folder.path(), &[("rooted/__init__.py", &code("two"))]);
+    let (said, ran) = build(&engines, folder.path(), &image);
+    assert!(!is_cached(&said, "build rooted 1.0"), "{said}");
+    assert_eq!(ran, format!("{word} two"));
 }
