@@ -133,9 +133,9 @@ impl Output {
     pub fn for_service(&self, service: &str) -> Self {
         let mut output = self.clone();
         for value in output.attributes.values_mut() {
-            *value = value.replace(SERVICE, service);
+            *value = with_service(value, service);
         }
-        let path = |path: &PathBuf| PathBuf::from(path.to_string_lossy().replace(SERVICE, service));
+        let path = |path: &PathBuf| PathBuf::from(with_service(&path.to_string_lossy(), service));
         output.dest = output.dest.map(|dest| match dest {
             Dest::Directory(dir) => Dest::Directory(path(&dir)),
             Dest::File(file) => Dest::File(path(&file)),
@@ -161,6 +161,11 @@ impl Output {
 
 /// What stands for the service's name in tags and destinations.
 pub const SERVICE: &str = "{service}";
+
+/// A service, or a target of one such as `base:web`, in the place of `{service}`: tags and folders take no colon.
+fn with_service(text: &str, service: &str) -> String {
+    text.replace(SERVICE, &service.replace(':', "-"))
+}
 
 impl Cache {
     /// Reads `type=registry,ref=…`; a text without `=` is a registry reference.
@@ -197,7 +202,7 @@ impl Cache {
     pub fn for_service(&self, service: &str) -> Self {
         let mut cache = self.clone();
         for value in cache.attributes.values_mut() {
-            *value = value.replace(SERVICE, service);
+            *value = with_service(value, service);
         }
         cache
     }
@@ -255,6 +260,12 @@ impl Ssh {
             id: id.to_owned(),
             socket: socket.map(PathBuf::from),
         })
+    }
+
+    /// Where the agent listens; none where neither it nor the environment says.
+    pub fn place(&self) -> Option<PathBuf> {
+        let own = || std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        self.socket.clone().or_else(own)
     }
 }
 

@@ -162,14 +162,15 @@ fn file_of(table: &Value) -> Option<Vec<String>> {
 
 fn hatchling(table: Option<&Table>, name: &str) -> Option<Code> {
     only(table, &["envs", "publish", "build"])?;
+    let found = || one(name, &["{}/__init__.py", "src/{}/__init__.py", "{}.py"]);
     let Some(build) = table.and_then(|table| table.get("build")) else {
-        return one(name, &["{}/__init__.py", "src/{}/__init__.py", "{}.py"]);
+        return found();
     };
     only(Some(build.as_table()?), &["targets"])?;
     let targets = build.get("targets")?.as_table()?;
     only(Some(targets), &["sdist", "wheel"])?;
     let Some(wheel) = targets.get("wheel") else {
-        return one(name, &["{}/__init__.py", "src/{}/__init__.py", "{}.py"]);
+        return found();
     };
     only(Some(wheel.as_table()?), &["packages"])?;
     let packages = wheel.get("packages")?.as_array()?.iter();

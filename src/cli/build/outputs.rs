@@ -88,15 +88,11 @@ impl Wanted {
 
     /// The outputs of one service. Tags alone name an image where the engine keeps images: that is dockerd.
     pub(super) fn of(&self, service: &str, engine: &EngineInfo) -> Vec<Output> {
-        let service = service.replace(':', "-");
         let mut outputs = self.outputs.clone();
         if outputs.is_empty() && !self.tags.is_empty() && engine.is_docker() {
             outputs.push(load(&self.tags.join(",")));
         }
-        outputs
-            .iter()
-            .map(|output| output.for_service(&service))
-            .collect()
+        outputs.iter().map(|output| output.for_service(service)).collect()
     }
 
     /// True if nothing takes the result out of the engine.

@@ -86,11 +86,8 @@ impl Shared {
     /// machine.
     pub(super) fn absent_caches(&self, services: &[String]) -> BTreeSet<String> {
         let caches = services.iter().flat_map(|service| {
-            let plain = plain(service);
-            self.request
-                .cache_imports
-                .iter()
-                .map(move |cache| cache.for_service(&plain))
+            let imports = self.request.cache_imports.iter();
+            imports.map(move |cache| cache.for_service(service))
         });
         caches
             .filter_map(|cache| cache::absent(&cache).map(str::to_owned))
@@ -119,7 +116,6 @@ impl Shared {
         service: &str,
         outputs: Vec<Output>,
     ) -> (BuildRequest, Opts) {
-        let plain = plain(service);
         let mut options = self.options.clone();
         options.insert("target".to_owned(), service.to_owned());
         if args.no_cache {
@@ -131,24 +127,19 @@ impl Shared {
                 .request
                 .cache_imports
                 .iter()
-                .map(|cache| cache.for_service(&plain))
+                .map(|cache| cache.for_service(service))
                 .collect(),
             cache_exports: self
                 .request
                 .cache_exports
                 .iter()
-                .map(|cache| cache.for_service(&plain))
+                .map(|cache| cache.for_service(service))
                 .collect(),
             options: options.clone(),
             ..self.request.clone()
         };
         (request, options)
     }
-}
-
-/// A service, or a target of one, as part of a cache's name.
-fn plain(service: &str) -> String {
-    service.replace(':', "-")
 }
 
 /// The options that do not depend on the service.
@@ -241,9 +232,7 @@ fn agents(texts: &[String]) -> Result<Vec<Ssh>, Failure> {
     let mut agents = Vec::new();
     for text in texts {
         let agent = Ssh::parse(text)?;
-        let own = || std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-        let socket = agent.socket.clone().or_else(own);
-        if let Some(reason) = unusable(socket.as_deref()) {
+        if let Some(reason) = unusable(agent.place().as_deref()) {
             return Err(Failure::Usage(format!("ssh agent `{}`: {reason}", agent.id)));
         }
         agents.push(agent);

@@ -33,11 +33,13 @@ pub(super) struct Agents(BTreeMap<String, Option<PathBuf>>);
 
 impl Agents {
     pub(super) fn new(agents: Vec<Ssh>) -> Self {
-        let own = || std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
         Self(
             agents
                 .into_iter()
-                .map(|agent| (agent.id, agent.socket.or_else(own)))
+                .map(|agent| {
+                    let place = agent.place();
+                    (agent.id, place)
+                })
                 .collect(),
         )
     }
