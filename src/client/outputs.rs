@@ -119,9 +119,10 @@ mod tests {
 
     #[test]
     fn images_take_each_engines_way() {
-        let buildkitd = engine(&["snapshotter"]);
-        let containerd = engine(&["snapshotter", "moby.host-gateway-ip"]);
+        let buildkitd = engine(&["executor", "snapshotter"]);
+        let containerd = engine(&["executor", "snapshotter", "moby.host-gateway-ip"]);
         let graph_driver = engine(&["moby.host-gateway-ip"]);
+        let graph_driver_of_docker_23 = engine(&[]);
 
         let load = adapted("type=docker,name=a", &buildkitd);
         assert_eq!(
@@ -135,6 +136,8 @@ mod tests {
             (push.exporters[0].attrs["push"].as_str(), push.push_after.len()),
             ("true", 0)
         );
+        let load = adapted("type=docker,name=a", &graph_driver_of_docker_23);
+        assert_eq!((load.exporters[0].r#type.as_str(), load.files.len()), ("moby", 0));
         let push = adapted("type=registry,\"name=a,b\"", &graph_driver);
         assert_eq!(
             (push.exporters[0].attrs.contains_key("push"), push.push_after),

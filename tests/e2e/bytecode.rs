@@ -48,11 +48,7 @@ fn is_equal_on_engines_that_merge_and_that_do_not() {
     let final_path = b"/opt/venv/lib/python3.11/site-packages/idna/core.py";
     assert!(idna.windows(final_path.len()).any(|bytes| bytes == final_path));
     let graph = engines.docker_graph.clone();
-    let at_once = built(
-        &engines,
-        &project,
-        &["--addr", &graph, "--network=host", "--allow=network.host"],
-    );
+    let at_once = built(&engines, &project, &["--addr", &graph, "--network=host"]);
     assert!(merged == at_once, "one step compiles what layers hold");
     project.edit("    base: slim\n", "    base: slim\n    bytecode: false\n");
     assert!(built(&engines, &project, &[]).is_empty());

@@ -158,7 +158,6 @@ fn the_command_loads_into_dockerd() {
             "--load",
             "--progress=plain",
             "--network=host",
-            "--allow=network.host",
             "--addr",
             host,
         ];

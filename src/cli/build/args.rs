@@ -87,13 +87,13 @@ pub struct BuildArgs {
     /// ssh agent for steps that mount it: `default`, `ID` or `ID=SOCKET`
     #[arg(long = "ssh", value_name = "AGENT", help_heading = "Build")]
     pub(in crate::cli) ssh: Vec<String>,
-    /// Network of the build's steps: default, none, or host (with --allow network.host)
+    /// Network of the build's steps: default, none, or host
     #[arg(long, value_name = "MODE", help_heading = "Build")]
     pub(in crate::cli) network: Option<String>,
     /// Name that the build's steps resolve, as HOST=IP
     #[arg(long = "add-host", value_name = "HOST=IP", help_heading = "Build")]
     pub(in crate::cli) hosts: Vec<String>,
-    /// Allow what the engine does not allow by itself, such as network.host
+    /// Allow what the engine does not allow by itself, such as security.insecure; `--network host` allows itself
     #[arg(long = "allow", value_name = "ENTITLEMENT", help_heading = "Build")]
     pub(in crate::cli) allow: Vec<String>,
 

@@ -17,6 +17,9 @@ use crate::registry::dockerconfig::DockerConfig;
 /// The name of the source that holds `unwheel`.
 const TOOLS: &str = "wheelwright-tools";
 
+/// BuildKit's name of the right to the host's network (util/entitlements).
+const HOST_NETWORK: &str = "network.host";
+
 /// Options as a frontend gets them.
 pub(super) type Opts = BTreeMap<String, String>;
 
@@ -50,7 +53,7 @@ impl Shared {
             cache_exports: caches(&args.cache_to, "cache export")?,
             secrets: secrets(&args.secrets)?,
             ssh: agents(&args.ssh)?,
-            entitlements: args.allow.clone(),
+            entitlements: entitlements(args),
             docker_config: docker_config()?,
             ..BuildRequest::default()
         };
@@ -225,6 +228,12 @@ pub(super) fn secrets(texts: &[String]) -> Result<BTreeMap<String, SecretSource>
         secrets.insert(id, source);
     }
     Ok(secrets)
+}
+
+/// What the engine is asked to allow. Whoever asks for the host's network has allowed it, as with `docker buildx build`.
+fn entitlements(args: &BuildArgs) -> Vec<String> {
+    let host = (args.network.as_deref() == Some("host")).then(|| HOST_NETWORK.to_owned());
+    args.allow.iter().cloned().chain(host).collect()
 }
 
 /// Reads the agents; one that cannot be there is told now, too.

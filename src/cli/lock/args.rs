@@ -63,13 +63,13 @@ pub struct LockArgs {
         help_heading = "Build"
     )]
     mirrors: Vec<String>,
-    /// Network of the build's steps: default, none, or host (with --allow network.host)
+    /// Network of the build's steps: default, none, or host
     #[arg(long, value_name = "MODE", help_heading = "Build")]
     network: Option<String>,
     /// Name that the build's steps resolve, as HOST=IP
     #[arg(long = "add-host", value_name = "HOST=IP", help_heading = "Build")]
     hosts: Vec<String>,
-    /// Allow what the engine does not allow by itself, such as network.host
+    /// Allow what the engine does not allow by itself, such as security.insecure; `--network host` allows itself
     #[arg(long = "allow", value_name = "ENTITLEMENT", help_heading = "Build")]
     allow: Vec<String>,
 

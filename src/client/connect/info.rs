@@ -25,8 +25,10 @@ pub struct Worker {
     pub platforms: Vec<String>,
 }
 
-/// Only dockerd's worker has it.
+/// Only dockerd's worker has it, from Docker 24 on.
 const DOCKER_LABEL: &str = "org.mobyproject.buildkit.worker.moby.host-gateway-ip";
+/// Every buildkitd's worker has it, and none of dockerd's graph driver.
+const EXECUTOR_LABEL: &str = "org.mobyproject.buildkit.worker.executor";
 const SNAPSHOTTER_LABEL: &str = "org.mobyproject.buildkit.worker.snapshotter";
 
 impl EngineInfo {
@@ -44,7 +46,7 @@ impl EngineInfo {
 
     /// True for dockerd: it has the `moby` exporter, which puts images where `docker run` finds them.
     pub fn is_docker(&self) -> bool {
-        self.label(DOCKER_LABEL).is_some()
+        self.label(DOCKER_LABEL).is_some() || self.label(EXECUTOR_LABEL).is_none()
     }
 
     /// True for dockerd without the containerd image store: no merge, no push by the build, no image files.
