@@ -3,13 +3,14 @@
 use std::cell::OnceCell;
 
 use buildkit_llb::{Copy, Exec, ExecHandle, FileOp, Mount, Network, Source, State};
+use sha2::{Digest as _, Sha256};
 
 use super::building::build;
 use super::bytecode;
 use super::code::narrowed;
 use super::context::{Context, EPOCH_NANOS};
 use super::download::download;
-use crate::layers::{Found, Kind, Wanted};
+use crate::layers::{Found, Kind, Wanted, hex};
 use crate::plan::Plan;
 use crate::python::{Artifact, Locked, Origin};
 
@@ -102,8 +103,24 @@ pub fn bytecode_tree(plan: &Plan, wanted: &Wanted<'_>, cx: &Context) -> Option<S
 fn unpack(wheels: &Wheels<'_>, wanted: &Wanted<'_>) -> ExecHandle {
     let exec = unwheel(wheels, &wanted.layer.packages, "/out")
         .root(State::scratch())
+        .env("WHEELWRIGHT_LAYER", content(wanted, wheels.cx))
         .mount(Mount::bind("/out", State::scratch()));
     wheels.cx.exec(exec, step(wanted), wheels.plan.at).build()
+}
+
+/// What tells a layer's step from those of other layers. BuildKit finds the results of steps that are equal but for their
+/// inputs by any input that they share; where that is a folder of the session, as the tools of the command are, which
+/// nobody knows in the next one, it exports the step to a cache without its result.
+fn content(wanted: &Wanted<'_>, cx: &Context) -> String {
+    let mut hash = Sha256::new();
+    for pick in wanted.packages() {
+        hash.update(pick.artifact.identity());
+        if pick.artifact.is_built() {
+            hash.update(cx.platform.to_string());
+        }
+        hash.update("\n");
+    }
+    hex(&hash.finalize())
 }
 
 pub(super) fn output(exec: &ExecHandle, mount: &str) -> State {
