@@ -13,20 +13,27 @@ pub use reqwest::{Client, Url};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long it may be silent while it should send.
 pub const SILENCE: Duration = Duration::from_secs(30);
+/// What is said of a server that was silent for longer.
+pub const STOPPED: &str = "the server stopped sending";
 
 /// The client; clones share connections.
 pub fn client() -> Result<Client, String> {
     builder(SILENCE).build().map_err(|error| why(&error))
 }
 
-/// A client to be, for those who want other settings than [`client`]'s; `silence` is how long a server may be silent.
+/// A client to be, for those who want other settings than [`client`]'s; `silence` is how long a server may be silent. It
+/// counts from the request on, so what is sent has to be sent by then: uploads are for [`patient`] ones.
 pub fn builder(silence: Duration) -> reqwest::ClientBuilder {
+    patient().read_timeout(silence)
+}
+
+/// A client to be that waits for answers as long as it takes.
+pub fn patient() -> reqwest::ClientBuilder {
     // A second installation of the same provider is refused, which is what is wanted.
     drop(tokio_rustls::rustls::crypto::ring::default_provider().install_default());
     Client::builder()
         .user_agent(concat!("wheelwright/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
-        .read_timeout(silence)
 }
 
 /// An address without what is secret in it: user, password, and the query, which may be a signature.
@@ -62,7 +69,7 @@ pub fn why(error: &reqwest::Error) -> String {
         return if error.is_connect() {
             format!("no connection within {} s", CONNECT.as_secs())
         } else {
-            "the server stopped sending".to_owned()
+            STOPPED.to_owned()
         };
     }
     // The layers above only say that there was an error below.

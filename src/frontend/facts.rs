@@ -24,7 +24,7 @@ pub(super) fn key(
     python: &str,
     wanted: &Wanted,
 ) -> Option<LayerKey> {
-    let (_, digest) = image.rsplit_once('@')?;
+    let digest = digest(image)?;
     if !stand.packages.is_empty() || !stand.service_packages.is_empty() {
         return None;
     }
@@ -32,6 +32,11 @@ pub(super) fn key(
     questions.extend(wanted.folders.iter().map(|folder| format!("folder {folder}")));
     let questions = questions.iter().map(String::as_str);
     Some(oci::base_key(digest, &platform.to_string(), questions))
+}
+
+/// The digest of an image's reference.
+pub(super) fn digest(image: &str) -> Option<&str> {
+    image.rsplit_once('@').map(|(_, digest)| digest)
 }
 
 impl Stores<'_> {

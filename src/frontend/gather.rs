@@ -48,7 +48,7 @@ impl Build<'_> {
         gather.into.add(Needs {
             service: plan.service.clone(),
             store: store.map(|store| (store.repository().clone(), store.format())),
-            lock: project.lock.as_ref().map(|(path, _)| path.clone()),
+            records: project.records.as_ref().map(|(path, _)| path.clone()),
             base,
             layers: layers.collect(),
         });

@@ -28,6 +28,8 @@ pub struct Project {
     pub lock: Option<(ProjectPath, SourceFile)>,
     /// What of the lock is installed.
     pub selection: Selection,
+    /// Where the layers of its packages are recorded, and what is, when it is there; none without a lock.
+    pub records: Option<(ProjectPath, Option<SourceFile>)>,
     /// The lock that is made from the requirements, there or not.
     pub made: Option<Made>,
     /// Requirement files in order: the base's, then the service's.
@@ -43,6 +45,11 @@ pub struct Project {
 }
 
 impl Project {
+    /// Whether a lock says what is installed, be it one without addresses that is resolved in the build.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_some() || (self.made.is_none() && self.records.is_some())
+    }
+
     /// The requirement files that packages are resolved from: none where a lock says what is installed.
     pub fn resolved_from(&self) -> &[ProjectPath] {
         if self.lock.is_some() {
@@ -152,6 +159,7 @@ impl Gather<'_> {
                 .as_ref()
                 .and_then(|made| Some((made.path.clone(), made.text.clone()?))),
             selection: Selection::default(),
+            records: made.as_ref().map(|made| (made.path.clone(), made.text.clone())),
             made,
             requirements,
             constraints,

@@ -69,8 +69,10 @@ impl Build<'_> {
             let (caches, python) = (&self.options.cache_imports, (python.as_str(), stand.image_at));
             base::ask(self.bridge, cx, &root, python, &wanted, caches).await?
         };
-        let known = key.map(|key| KnownBase {
+        let known = key.zip(facts::digest(&cx.image)).map(|(key, image)| KnownBase {
             key,
+            image: image.to_owned(),
+            platform: cx.platform.to_string(),
             facts: serde_json::to_string(&facts).unwrap_or_default(),
             stored: is_stored,
         });
@@ -127,9 +129,9 @@ impl Build<'_> {
 
 /// What the lock says of layers.
 pub(super) fn records(project: &Project) -> Result<Records, Diagnostic> {
-    match &project.lock {
-        Some((_, lock)) => Records::parse(lock.text())
-            .map_err(|message| Diagnostic::error(message).at(lock, Span::default())),
-        None => Ok(Records::default()),
+    match &project.records {
+        Some((_, Some(file))) => Records::parse(file.text())
+            .map_err(|message| Diagnostic::error(message).at(file, Span::default())),
+        _ => Ok(Records::default()),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::project::{Gather, Project};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Spanned};
+use crate::layers::sidecar;
 use crate::manifest::types::items;
 use crate::manifest::{List, ProjectPath, Service};
 use crate::python::{Anchor, PackageName, Selection, foreign, pyproject, requirements, uv_lock};
@@ -50,6 +51,10 @@ impl Gather<'_> {
         lock: &Spanned<ProjectPath>,
         selection: Selection,
     ) -> Project {
+        // Asked for together with the lock: each round of reading takes an engine a transfer.
+        if let Some(place) = sidecar::beside(&lock.value) {
+            self.optional(&place);
+        }
         let source = self.read(&lock.value, file, lock.span);
         match (lock.value.file_name(), &source) {
             ("poetry.lock", Some(source)) => return self.pinned(lock, foreign::poetry(source, &selection)),
@@ -61,8 +66,13 @@ impl Gather<'_> {
         {
             self.fits(&lock.value, source, &selection);
         }
+        let records = match sidecar::beside(&lock.value) {
+            Some(place) => (place.clone(), self.optional(&place)),
+            None => (lock.value.clone(), source.clone()),
+        };
         Project {
             lock: source.map(|text| (lock.value.clone(), text)),
+            records: Some(records),
             selection,
             files: [lock.value.clone()].into(),
             at: lock.span,
@@ -84,6 +94,7 @@ impl Gather<'_> {
         self.seen.insert(path.clone());
         self.take(path, &file, &mut found);
         Project {
+            records: sidecar::beside(path).map(|place| (place.clone(), self.optional(&place))),
             requirements: vec![path.clone()],
             files: std::mem::take(&mut self.seen),
             needs: std::mem::take(&mut self.needs),
@@ -131,6 +142,9 @@ impl Gather<'_> {
         while parent != ProjectPath::root() {
             parent = parent.parent();
             above.extend(parent.join("uv.lock"));
+        }
+        for records in own.iter().chain(&above).filter_map(sidecar::beside) {
+            self.optional(&records);
         }
         let there = |gather: &mut Self, paths: &[ProjectPath]| {
             let found = paths.iter().map(|path| (path, gather.optional(path)));

@@ -19,8 +19,8 @@ pub struct Needs {
     pub service: String,
     /// The store that it asked, and how its layers are packed.
     pub store: Option<(Repository, Format)>,
-    /// Its lock.
-    pub lock: Option<ProjectPath>,
+    /// Where its layers are recorded; none without a lock.
+    pub records: Option<ProjectPath>,
     /// What is known of its base.
     pub base: Option<KnownBase>,
     /// Its layers.
@@ -32,6 +32,10 @@ pub struct Needs {
 pub struct KnownBase {
     /// Which base, and what was asked of it.
     pub key: LayerKey,
+    /// Digest of its image.
+    pub image: String,
+    /// Platform of the image.
+    pub platform: String,
     /// The answers as JSON.
     pub facts: String,
     /// Whether the store has them.

@@ -14,6 +14,7 @@ pub mod oci;
 mod places;
 mod provider;
 mod record;
+pub mod sidecar;
 mod wanted;
 mod wheels_from;
 

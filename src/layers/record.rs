@@ -57,6 +57,11 @@ impl Records {
         Some(&record.manifest)
     }
 
+    /// All that is said of layers.
+    pub fn layers(&self) -> &[Recorded] {
+        &self.layers
+    }
+
     /// All that is said of bases.
     pub fn bases(&self) -> &[RecordedBase] {
         &self.bases

@@ -1,6 +1,7 @@
 //! What a registry wants to see: nothing, a user with a password, or a token from somewhere else.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -61,16 +62,16 @@ fn parameters(text: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The value of the `Authorization` header that answers a challenge.
+/// The value of the `Authorization` header that answers a challenge. Who hands out tokens may be silent for `silence`.
 pub(super) async fn answer(
-    client: &Client,
+    (client, silence): (&Client, Duration),
     challenge: &Challenge,
     credentials: &Credentials,
     scopes: &[String],
 ) -> Result<String, Cause> {
     match challenge {
         Challenge::Basic if credentials.username.is_empty() => Err(Cause::Unauthorized(
-            "Docker's configuration has none for it; `docker login` makes them".to_owned(),
+            "it asks for a user with a password".to_owned(),
         )),
         Challenge::Basic => Ok(basic(credentials)),
         Challenge::Bearer {
@@ -82,7 +83,7 @@ pub(super) async fn answer(
             if let Some(scope) = scope.as_ref().filter(|scope| !wanted.contains(scope)) {
                 wanted.push(scope.clone());
             }
-            let token = token(client, realm, service.as_deref(), &wanted, credentials).await?;
+            let token = token((client, silence), realm, service.as_deref(), &wanted, credentials).await?;
             Ok(format!("Bearer {token}"))
         }
     }
@@ -103,7 +104,7 @@ struct Token {
 
 /// Asks for a token: with an identity token by OAuth, else with user and password or as nobody.
 async fn token(
-    client: &Client,
+    (client, silence): (&Client, Duration),
     realm: &str,
     service: Option<&str>,
     scopes: &[String],
@@ -141,18 +142,23 @@ async fn token(
             request.header("authorization", basic(credentials))
         }
     };
-    let response = request
-        .send()
-        .await
-        .map_err(|error| Cause::Unreachable(format!("its token service does not answer: {}", why(&error))))?;
-    let status = response.status();
-    let body = response
-        .bytes()
-        .await
-        .map_err(|error| Cause::Unreachable(why(&error)))?;
+    let answered = async {
+        let response = request.send().await?;
+        let status = response.status();
+        Ok((status, response.bytes().await?))
+    };
+    let answered = tokio::time::timeout(silence, answered).await;
+    let answered = answered.map_err(|_| Cause::Silent {
+        whose: "its token service: ",
+        seconds: silence.as_secs(),
+        times: 1,
+    })?;
+    let (status, body) = answered.map_err(|error: reqwest::Error| {
+        Cause::Unreachable(format!("its token service does not answer: {}", why(&error)))
+    })?;
     if !status.is_success() {
         return Err(match Cause::of(status.as_u16(), &body) {
-            Cause::Refused { reason, .. } | Cause::Denied(reason) => Cause::Unauthorized(reason),
+            Cause::Refused { reason, .. } | Cause::Forbidden(reason) => Cause::Unauthorized(reason),
             other => other,
         });
     }

@@ -19,11 +19,29 @@ pub struct Error {
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// The registry cannot be reached, or stopped answering.
+    /// The registry cannot be reached, or breaks off.
     Unreachable(String),
-    /// Wrong credentials, or none.
+    /// It took the connection and says nothing.
+    Silent {
+        /// Who, to stand before the words; empty for the registry itself.
+        whose: &'static str,
+        /// How long it was waited for, each time.
+        seconds: u64,
+        /// How often it was asked.
+        times: u32,
+    },
+    /// Wrong credentials.
     Unauthorized(String),
-    /// It may not be done: no permission, read-only, or no room left.
+    /// It wants to know who asks, and there is nothing to tell.
+    Anonymous {
+        /// The registry.
+        host: String,
+        /// Its words.
+        reason: String,
+    },
+    /// Whoever asks may not do it.
+    Forbidden(String),
+    /// It may not be done by anybody: read-only, or no room left.
     Denied(String),
     /// It is not there.
     NotFound,
@@ -44,8 +62,24 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(reason) | Self::Local(reason) | Self::Corrupt(reason) => f.write_str(reason),
+            Self::Silent {
+                whose,
+                seconds,
+                times,
+            } => {
+                write!(f, "{whose}no answer within {seconds} s")?;
+                match times {
+                    0 | 1 => Ok(()),
+                    2 => f.write_str(", asked twice"),
+                    more => write!(f, ", asked {more} times"),
+                }
+            }
             Self::Unauthorized(reason) => write!(f, "not allowed with these credentials: {reason}"),
-            Self::Denied(reason) => write!(f, "denied: {reason}"),
+            Self::Anonymous { host, reason } => write!(
+                f,
+                "no credentials are known for `{host}`, which says: {reason}; `docker login {host}` asks for them"
+            ),
+            Self::Forbidden(reason) | Self::Denied(reason) => write!(f, "denied: {reason}"),
             Self::NotFound => f.write_str("not found"),
             Self::Refused { status, reason } => write!(f, "{reason} (HTTP {status})"),
         }
@@ -77,16 +111,28 @@ impl Cause {
         match status {
             401 => Self::Unauthorized(reason),
             // 405: a registry that is read-only or does not delete; 413 and 507: no room.
-            403 | 405 | 413 | 507 => Self::Denied(reason),
+            405 | 413 | 507 => Self::Denied(reason),
+            403 => Self::Forbidden(reason),
             404 => Self::NotFound,
             _ => Self::Refused { status, reason },
+        }
+    }
+
+    /// What it is for somebody with no credentials at all.
+    pub(super) fn of_nobody(self, host: &str) -> Self {
+        match self {
+            Self::Unauthorized(reason) | Self::Forbidden(reason) => Self::Anonymous {
+                host: host.to_owned(),
+                reason,
+            },
+            other => other,
         }
     }
 
     /// Whether trying again may help.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable(_) | Self::Silent { .. } => true,
             Self::Refused { status, .. } => matches!(status, 408 | 429 | 500 | 502..=504),
             _ => false,
         }

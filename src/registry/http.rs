@@ -10,14 +10,17 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::sync::Mutex;
 
 use super::auth::{self, Challenge};
-use super::dockerconfig::DockerConfig;
+use super::dockerconfig::{Credentials, DockerConfig};
 use super::error::Cause;
 use super::remote::Remote;
-use crate::http::{Client, SILENCE, builder, why};
+use super::taken::Taken;
+use crate::http::{Client, SILENCE, patient, why};
 use crate::manifest::Repository;
 
 /// How often a request is sent before it has failed.
 const ATTEMPTS: u32 = 5;
+/// The same for a registry that says nothing.
+const SILENT_ATTEMPTS: u32 = 2;
 /// The pause after the first failure; it doubles.
 const PAUSE: Duration = Duration::from_millis(300);
 /// No registry is waited for longer than this, whatever it asks for.
@@ -35,6 +38,8 @@ struct Shared {
     local: Client,
     config: Arc<DockerConfig>,
     insecure: BTreeSet<String>,
+    /// How long a registry may say nothing.
+    silence: Duration,
     /// `Authorization` by repository, once the registry has asked for it.
     granted: Mutex<BTreeMap<String, HeaderValue>>,
 }
@@ -48,14 +53,24 @@ impl fmt::Debug for Shared {
 impl Registry {
     /// Registries with the user's credentials; those in `insecure` speak plain HTTP, as this machine's own do.
     pub fn new(config: Arc<DockerConfig>, insecure: impl IntoIterator<Item = String>) -> Result<Self, Cause> {
+        Self::patient(config, insecure, SILENCE)
+    }
+
+    /// The same; they may say nothing for `silence`.
+    pub(super) fn patient(
+        config: Arc<DockerConfig>,
+        insecure: impl IntoIterator<Item = String>,
+        silence: Duration,
+    ) -> Result<Self, Cause> {
         let build =
             |builder: reqwest::ClientBuilder| builder.build().map_err(|error| Cause::Local(why(&error)));
         Ok(Self {
             shared: Arc::new(Shared {
-                client: build(builder(SILENCE))?,
-                local: build(builder(SILENCE).no_proxy())?,
+                client: build(patient())?,
+                local: build(patient().no_proxy())?,
                 config,
                 insecure: insecure.into_iter().collect(),
+                silence,
                 granted: Mutex::default(),
             }),
         })
@@ -86,6 +101,11 @@ impl Registry {
         }
     }
 
+    /// How long a registry may say nothing.
+    pub(super) fn silence(&self) -> Duration {
+        self.shared.silence
+    }
+
     /// Sends what `request` makes until the answer is one that is expected or that trying again will not change. `from` is
     /// another repository of the registry that is read too.
     pub(super) async fn send(
@@ -95,20 +115,37 @@ impl Registry {
         expected: &[StatusCode],
         request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Response, Cause> {
+        self.send_within(self.silence(), repository, from, expected, request)
+            .await
+    }
+
+    /// The same for a request that takes the registry longer to answer.
+    pub(super) async fn send_within(
+        &self,
+        patience: Duration,
+        repository: &Repository,
+        from: Option<&Repository>,
+        expected: &[StatusCode],
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Response, Cause> {
         let mut pause = PAUSE;
+        let mut silent = 0;
         for attempt in 1.. {
-            let failure = match self.once(repository, from, &request).await {
+            let mut failure = match self.once(patience, repository, from, &request).await {
                 Ok(response) if expected.contains(&response.status()) => return Ok(response),
                 Ok(response) => {
                     if let Some(asked) = retry_after(&response) {
                         pause = asked.min(LONGEST_PAUSE);
                     }
-                    let status = response.status().as_u16();
-                    Cause::of(status, &response.bytes().await.unwrap_or_default())
+                    self.refusal(repository, response).await
                 }
-                Err(cause) => cause,
+                Err(cause) => self.of_nobody(repository, cause).await,
             };
-            if attempt == ATTEMPTS || !failure.is_passing() {
+            if let Cause::Silent { times, .. } = &mut failure {
+                silent += 1;
+                *times = silent;
+            }
+            if attempt == ATTEMPTS || silent == SILENT_ATTEMPTS || !failure.is_passing() {
                 return Err(failure);
             }
             tokio::time::sleep(pause).await;
@@ -117,11 +154,33 @@ impl Registry {
         unreachable!("the last attempt returns")
     }
 
+    /// Why an answer is not the one that was hoped for.
+    async fn refusal(&self, repository: &Repository, response: Response) -> Cause {
+        let status = response.status().as_u16();
+        let body = tokio::time::timeout(self.silence(), response.bytes()).await;
+        let body = body.ok().and_then(Result::ok).unwrap_or_default();
+        self.of_nobody(repository, Cause::of(status, &body)).await
+    }
+
+    /// The same failure, told to somebody without credentials as such.
+    async fn of_nobody(&self, repository: &Repository, cause: Cause) -> Cause {
+        if !matches!(cause, Cause::Unauthorized(_) | Cause::Forbidden(_)) {
+            return cause;
+        }
+        let host = repository.host();
+        match self.shared.config.credentials(host).await {
+            Ok(known) if known == Credentials::default() => cause.of_nobody(host),
+            _ => cause,
+        }
+    }
+
     /// Sends a request whose body is a stream: once, since it cannot be sent again. A token that is refused is forgotten.
+    /// It ends when the registry neither takes what is sent nor answers for twice the time that others are waited for.
     pub(super) async fn send_stream(
         &self,
         repository: &Repository,
         request: RequestBuilder,
+        taken: &Taken,
     ) -> Result<Response, Cause> {
         let name = granted_name(repository, None);
         let granted = self.shared.granted.lock().await.get(&name).cloned();
@@ -129,7 +188,14 @@ impl Registry {
             Some(value) => request.header(AUTHORIZATION, value),
             None => request,
         };
-        let sent = request.send().await;
+        let patience = self.silence() * 2;
+        let sent = tokio::select! {
+            sent = request.send() => sent,
+            () = taken.stops(patience) => {
+                let seconds = patience.as_secs();
+                return Err(Cause::Silent { whose: "", seconds, times: 1 });
+            }
+        };
         let response = sent.map_err(|error| Cause::Unreachable(why(&error)))?;
         if response.status().is_success() {
             return Ok(response);
@@ -140,13 +206,13 @@ impl Registry {
                 known.remove(&name);
             }
         }
-        let status = response.status().as_u16();
-        Err(Cause::of(status, &response.bytes().await.unwrap_or_default()))
+        Err(self.refusal(repository, response).await)
     }
 
     /// Sends it once, or twice when the registry wants to know who asks.
     async fn once(
         &self,
+        patience: Duration,
         repository: &Repository,
         from: Option<&Repository>,
         request: &impl Fn(&Client) -> RequestBuilder,
@@ -158,8 +224,13 @@ impl Registry {
                 Some(value) => request.header(AUTHORIZATION, value),
                 None => request,
             };
-            let unreachable = |error: reqwest::Error| Cause::Unreachable(why(&error));
-            request.send().await.map_err(unreachable)
+            let sent = tokio::time::timeout(patience, request.send()).await;
+            let sent = sent.map_err(|_| Cause::Silent {
+                whose: "",
+                seconds: patience.as_secs(),
+                times: 1,
+            })?;
+            sent.map_err(|error| Cause::Unreachable(why(&error)))
         };
         let name = granted_name(repository, from);
         let known = self.shared.granted.lock().await.get(&name).cloned();
@@ -200,7 +271,8 @@ impl Registry {
             scopes.push(format!("repository:{}:pull,push,delete", repository.path()));
         }
         scopes.extend(from.map(|from| format!("repository:{}:pull", from.path())));
-        let value = auth::answer(self.client(repository), challenge, &credentials, &scopes).await?;
+        let client = self.client(repository);
+        let value = auth::answer((client, self.silence()), challenge, &credentials, &scopes).await?;
         let mut value = HeaderValue::from_str(&value)
             .map_err(|_| Cause::Unauthorized("the credentials cannot be sent".to_owned()))?;
         value.set_sensitive(true);

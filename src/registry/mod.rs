@@ -9,12 +9,16 @@
 //! - `http`: one request, tried as often as it makes sense
 //! - `remote`: manifests, tags and blobs of a repository
 //! - `upload`: blobs on their way
+//! - `taken`: whether anybody takes what is sent
 
 mod auth;
 pub mod dockerconfig;
 mod error;
 mod http;
 mod remote;
+mod taken;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub use error::{Cause, Error};

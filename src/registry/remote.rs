@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::error::{Cause, Error};
 use super::http::Registry;
-use crate::http::{Url, why};
+use crate::http::{STOPPED, Url, why};
 use crate::manifest::Repository;
 
 /// Manifests are small; what is larger is none.
@@ -99,7 +99,7 @@ impl Remote {
         };
         let media_type = header(CONTENT_TYPE.as_str()).unwrap_or_default();
         let said = header("docker-content-digest");
-        let bytes = collect(pieces(response), LARGEST_MANIFEST)
+        let bytes = collect(pieces(response, self.registry.silence()), LARGEST_MANIFEST)
             .await
             .map_err(failed())?;
         let digest = format!("sha256:{}", crate::layers::hex(&Sha256::digest(&bytes)));
@@ -182,7 +182,9 @@ impl Remote {
                     .map(|(url, _)| url.to_owned())
             });
             let next = next.and_then(|link| Url::parse(&url).ok()?.join(&link).ok());
-            let bytes = collect(pieces(response), 64 << 20).await.map_err(failed())?;
+            let bytes = collect(pieces(response, self.registry.silence()), 64 << 20)
+                .await
+                .map_err(failed())?;
             let page: Page = serde_json::from_slice(&bytes)
                 .map_err(|error| failed()(Cause::Corrupt(format!("not a list of tags: {error}"))))?;
             tags.extend(page.tags.unwrap_or_default());
@@ -294,7 +296,7 @@ impl Remote {
                 request.header(RANGE, format!("bytes={offset}-"))
             }
         });
-        Ok(pieces(sent.await?))
+        Ok(pieces(sent.await?, self.registry.silence()))
     }
 }
 
@@ -302,10 +304,14 @@ fn mismatch(expected: &str, found: &str) -> Cause {
     Cause::Corrupt(format!("its digest is {found}, expected {expected}"))
 }
 
-/// A response's body, piece by piece.
-fn pieces(response: reqwest::Response) -> impl Stream<Item = io::Result<Bytes>> + Unpin + Send + use<> {
-    let stream = stream::try_unfold(response, |mut response| async move {
-        let piece = response.chunk().await;
+/// A response's body, piece by piece; the server may say nothing for `silence`.
+fn pieces(
+    response: reqwest::Response,
+    silence: Duration,
+) -> impl Stream<Item = io::Result<Bytes>> + Unpin + Send + use<> {
+    let stream = stream::try_unfold(response, move |mut response| async move {
+        let piece = tokio::time::timeout(silence, response.chunk()).await;
+        let piece = piece.map_err(|_| io::Error::other(STOPPED))?;
         let piece = piece.map_err(|error| io::Error::other(why(&error)))?;
         Ok(piece.map(|piece| (piece, response)))
     });

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE};
 use reqwest::{Body, Response, StatusCode};
 use tokio::io::AsyncSeekExt as _;
@@ -16,6 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use super::error::{Cause, Error};
 use super::remote::Remote;
+use super::taken::Taken;
 use crate::http::Url;
 use crate::manifest::Repository;
 
@@ -25,9 +27,8 @@ const SMALL: u64 = 1 << 20;
 const ATTEMPTS: u32 = 5;
 /// Pieces that files are read in.
 const PIECE: usize = 256 << 10;
-/// An upload may take this long, and a second more for each of these bytes.
-const LEAST: Duration = Duration::from_mins(1);
-const SLOWEST: u64 = 100 << 10;
+/// Bytes of an upload for which the registry may take a second more at its end, to compare their digest.
+const COMPARED: u64 = 10 << 20;
 
 /// Where a blob's bytes are.
 #[derive(Debug, Clone)]
@@ -100,8 +101,8 @@ impl Remote {
                 Err(cause) => cause,
             };
             let may_go_on = match failure {
-                // The token ran out: the next request gets another one.
-                Cause::Unauthorized(_) => failures == 0,
+                // The token ran out: the next request gets another one. Or it was silent for long, in the middle.
+                Cause::Unauthorized(_) | Cause::Anonymous { .. } | Cause::Silent { .. } => failures == 0,
                 Cause::Refused { status: 416, .. } => true,
                 _ => failure.is_passing(),
             };
@@ -119,14 +120,21 @@ impl Remote {
                     failures = if has > there { 0 } else { failures };
                     (place, there) = (next, has);
                 }
+                Err(cause @ Cause::Silent { .. }) => return Err(cause),
                 Err(cause) if cause.is_passing() => {}
                 Err(_) => (place, there) = (self.begin().await?, 0),
             }
         }
-        let url = finish(&place, digest);
+        self.end(&finish(&place, digest), size).await
+    }
+
+    /// Ends an upload. The registry reads all of it once more before it answers.
+    async fn end(&self, url: &Url, size: u64) -> Result<(), Cause> {
+        let patience = self.registry.silence() + Duration::from_secs(size / COMPARED);
+        let expected = [StatusCode::CREATED];
         let sent = self
             .registry
-            .send(&self.repository, None, &[StatusCode::CREATED], |client| {
+            .send_within(patience, &self.repository, None, &expected, |client| {
                 client.put(url.clone()).header(CONTENT_LENGTH, 0)
             });
         sent.await.map(drop)
@@ -171,12 +179,11 @@ impl Remote {
         content: &Content,
     ) -> Result<Url, Cause> {
         let left = size - offset;
-        let body = body(digest, offset, content).await?;
+        let (body, taken) = body(digest, offset, content).await?;
         let request = self
             .registry
             .client(&self.repository)
             .patch(place.clone())
-            .timeout(LEAST + Duration::from_secs(left / SLOWEST))
             .header(CONTENT_TYPE, "application/octet-stream")
             .header(CONTENT_LENGTH, left)
             .body(body);
@@ -185,25 +192,29 @@ impl Remote {
         } else {
             request
         };
-        let response = self.registry.send_stream(&self.repository, request).await?;
+        let response = self
+            .registry
+            .send_stream(&self.repository, request, &taken)
+            .await?;
         location(&response)
     }
 }
 
 /// A blob's bytes from an offset on.
-async fn body(digest: &str, offset: u64, content: &Content) -> Result<Body, Cause> {
+async fn body(digest: &str, offset: u64, content: &Content) -> Result<(Body, Taken), Cause> {
     let local = |error: io::Error| Cause::Local(error.to_string());
     match content {
         Content::Bytes(bytes) => {
             let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-            Ok(Body::from(bytes.slice(from..)))
+            let rest = Ok(bytes.slice(from..));
+            Ok(Taken::body(stream::once(std::future::ready(rest))))
         }
         Content::File(path) => {
             let mut file = fs_err::tokio::File::open(path).await.map_err(local)?;
             file.seek(SeekFrom::Start(offset)).await.map_err(local)?;
-            Ok(Body::wrap_stream(ReaderStream::with_capacity(file, PIECE)))
+            Ok(Taken::body(ReaderStream::with_capacity(file, PIECE)))
         }
-        Content::Remote(from) => Ok(Body::wrap_stream(from.open(digest, offset).await?)),
+        Content::Remote(from) => Ok(Taken::body(from.open(digest, offset).await?)),
     }
 }
 

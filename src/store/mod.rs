@@ -5,15 +5,17 @@
 //! leaves blobs that nobody refers to, and whoever begins again sends only what is missing. Two who push one layer at a
 //! time send equal bytes, so it does not matter who is last.
 
+mod base;
 mod stored;
 
+pub use base::StoredBase;
 pub use stored::{Damage, Stored};
 
 use bytes::Bytes;
 
 use crate::layers::oci::{self, Contents, LayerImage, MANIFEST};
 use crate::layers::{Format, LayerKey, LayerRecord};
-use crate::registry::{Content, Error, Remote};
+use crate::registry::{Cause, Content, Error, Remote};
 
 /// A wheel store in a registry.
 #[derive(Debug, Clone)]
@@ -66,29 +68,13 @@ impl Store {
         })
     }
 
-    /// Whether it knows of a base; the digest of the image that says it.
-    pub async fn has_base(&self, key: &LayerKey) -> Result<Option<String>, Error> {
-        self.remote.has_manifest(&oci::base_tag(key)).await
-    }
-
-    /// Stores what is known of a base; the digest of the image that says it.
-    pub async fn push_base(&self, key: &LayerKey, facts: &str) -> Result<Pushed, Error> {
-        let [config, manifest] = oci::base_image(key, facts);
-        let size = config.bytes.len() as u64;
-        let bytes = Content::Bytes(Bytes::from(config.bytes));
-        let sent = self.remote.upload(&config.digest, size, &bytes).await?;
-        let tag = oci::base_tag(key);
-        self.remote.put_manifest(&tag, MANIFEST, &manifest.bytes).await?;
-        Ok(Pushed {
-            manifest: manifest.digest,
-            sent,
-        })
-    }
-
-    /// The tags that name layers, and those that do not.
+    /// The tags that name layers, and those that name bases.
     pub async fn tags(&self) -> Result<(Vec<String>, Vec<String>), Error> {
         let tags = self.remote.tags().await?;
-        Ok(tags.into_iter().partition(|tag| stored::named(tag).is_some()))
+        let (layers, others): (Vec<_>, Vec<_>) =
+            tags.into_iter().partition(|tag| stored::named(tag).is_some());
+        let bases = others.into_iter().filter(|tag| oci::base_named(tag).is_some());
+        Ok((layers, bases.collect()))
     }
 
     /// What a tag holds; none when it went away.
@@ -146,10 +132,13 @@ impl Store {
 
 /// A blob that is wrong or gone is damage; a registry that does not answer is not.
 fn damage(stored: &Stored, error: Error) -> Result<Option<Damage>, Error> {
+    Ok(Some(stored.damage(damaged(error)?)))
+}
+
+/// What is wrong with a blob that was asked for, if it is the blob.
+fn damaged(error: Error) -> Result<String, Error> {
     match &error.cause {
-        crate::registry::Cause::Corrupt(_) | crate::registry::Cause::NotFound => {
-            Ok(Some(stored.damage(error.to_string())))
-        }
+        Cause::Corrupt(_) | Cause::NotFound => Ok(error.to_string()),
         _ => Err(error),
     }
 }

@@ -116,10 +116,10 @@ impl Fill<'_> {
         let mut filled = Filled::default();
         let mut layers = BTreeMap::new();
         for one in needs {
-            if let Some(KnownBase { key, facts, .. }) = &one.base {
-                let [_, manifest] = oci::base_image(key, facts);
+            if let Some(base) = &one.base {
+                let [_, manifest] = oci::base_image(base);
                 filled.bases.push(RecordedBase {
-                    key: key.clone(),
+                    key: base.key.clone(),
                     manifest: manifest.digest,
                 });
             }
@@ -176,7 +176,7 @@ impl Fill<'_> {
         let manifest = if let Some(digest) = there.filter(|digest| !digest.is_empty()) {
             digest
         } else {
-            let pushed = store.push_base(&base.key, &base.facts).await?;
+            let pushed = store.push_base(base).await?;
             filled.sent += pushed.sent;
             pushed.manifest
         };

@@ -1,13 +1,14 @@
-//! Records of layers into locks.
+//! Records of layers into locks, or beside them.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use super::Filled;
 use crate::cli::Failure;
 use crate::cli::project::ProjectArgs;
-use crate::layers::{Format, LayerKey, Needs, Recorded, RecordedBase, Records, oci, with_records};
-use crate::report::Printer;
+use crate::layers::{Format, LayerKey, Needs, Recorded, RecordedBase, Records, oci, sidecar, with_records};
 use crate::store::Store;
 
 /// The record of a layer that is in the store.
@@ -38,62 +39,84 @@ pub(super) async fn read(
     })
 }
 
-/// Writes the records of each lock's layers into it, in place of those it had; a lock is replaced as a whole. What it says of
-/// bases stays where nothing is known of them.
-pub(in crate::cli) fn write(project: &ProjectArgs, needs: &[Needs], filled: &Filled) -> Result<(), Failure> {
+/// Writes the records of each lock's layers where they belong, in place of those that are there; a file is replaced as a whole.
+/// `partial` keeps what is there of other layers: not all services of the lock, or not all platforms, were asked for. What is
+/// said of bases stays where nothing is known of them.
+pub(in crate::cli) fn write(
+    project: &ProjectArgs,
+    needs: &[Needs],
+    filled: &Filled,
+    partial: bool,
+) -> Result<(), Failure> {
     let local = |error: std::io::Error| Failure::Local(error.to_string());
-    let mut locks = BTreeMap::<_, Vec<&Needs>>::new();
+    let mut files = BTreeMap::<_, Vec<&Needs>>::new();
     for one in needs {
-        if let Some(lock) = &one.lock {
-            locks.entry(lock).or_default().push(one);
+        if let Some(file) = &one.records {
+            files.entry(file).or_default().push(one);
         }
     }
-    for (lock, needs) in locks {
-        if !is_pylock(lock.as_str()) {
-            Printer::new().note(&format!(
-                "note: `{lock}` belongs to another tool, layers are not recorded in it"
-            ));
-            continue;
+    for (file, needs) in files {
+        let path = project.context.join(file.as_str());
+        let old = match fs_err::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => sidecar::beginning(file),
+            Err(error) => return Err(local(error)),
+        };
+        let there =
+            Records::parse(&old).map_err(|reason| Failure::Manifest(format!("error: `{file}`: {reason}")))?;
+        let new = with_records(
+            &old,
+            &layers(&needs, filled, &there, partial),
+            &bases(&needs, filled, &there, partial),
+        );
+        if new != old {
+            replace(&path, &new).map_err(local)?;
         }
-        let path = project.context.join(lock.as_str());
-        let old = fs_err::read_to_string(&path).map_err(local)?;
-        let new = with_records(&old, &layers(&needs, filled), &bases(&needs, filled, &old)?);
-        if new == old {
-            continue;
-        }
-        let folder = path.parent().unwrap_or(std::path::Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(local)?;
-        file.write_all(new.as_bytes()).map_err(local)?;
-        let mode = fs_err::metadata(&path).map_err(local)?.permissions();
-        fs_err::set_permissions(file.path(), mode).map_err(local)?;
-        file.persist(&path).map_err(|error| local(error.error))?;
     }
     Ok(())
 }
 
-fn layers(needs: &[&Needs], filled: &Filled) -> Vec<Recorded> {
+/// Replaces a file as a whole, with the permissions that it had.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    let mode = match fs_err::metadata(path) {
+        Ok(old) => old.permissions(),
+        Err(_) => std::fs::Permissions::from_mode(0o644),
+    };
+    fs_err::set_permissions(file.path(), mode)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn layers(needs: &[&Needs], filled: &Filled, there: &Records, partial: bool) -> Vec<Recorded> {
     let needed = |record: &&Recorded| {
         let mut layers = needs.iter().flat_map(|one| &one.layers);
         layers.any(|need| need.layer.key == record.key)
     };
-    filled.layers.iter().filter(needed).cloned().collect()
+    let new = filled.layers.iter().filter(needed);
+    let is_new = |old: &&Recorded| {
+        let mut new = filled.layers.iter().filter(needed);
+        new.any(|record| record.key == old.key && record.format == old.format)
+    };
+    let kept = there.layers().iter().filter(|old| partial && !is_new(old));
+    new.chain(kept).cloned().collect()
 }
 
-fn bases(needs: &[&Needs], filled: &Filled, old: &str) -> Result<Vec<RecordedBase>, Failure> {
-    if needs.iter().all(|one| one.base.is_none()) {
-        let old = Records::parse(old).map_err(Failure::Manifest)?;
-        return Ok(old.bases().to_vec());
-    }
+fn bases(needs: &[&Needs], filled: &Filled, there: &Records, partial: bool) -> Vec<RecordedBase> {
     let needed = |record: &&RecordedBase| {
         let mut bases = needs.iter().filter_map(|one| one.base.as_ref());
         bases.any(|base| base.key == record.key)
     };
-    Ok(filled.bases.iter().filter(needed).cloned().collect())
-}
-
-/// `pylock.toml` or `pylock.NAME.toml`, as the format's specification has it.
-fn is_pylock(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let parts = name.split('.').collect::<Vec<_>>();
-    matches!(parts.as_slice(), ["pylock", "toml"] | ["pylock", _, "toml"])
+    let keep = partial || needs.iter().all(|one| one.base.is_none());
+    let new = filled.bases.iter().filter(needed);
+    let is_new = |old: &&RecordedBase| {
+        filled
+            .bases
+            .iter()
+            .filter(needed)
+            .any(|record| record.key == old.key)
+    };
+    let kept = there.bases().iter().filter(|old| keep && !is_new(old));
+    new.chain(kept).cloned().collect()
 }

@@ -38,7 +38,8 @@ pub struct LockArgs {
     pub(super) check: bool,
     /// Record the digests of layers in the locks, as `[tool.wheelwright.layers]`: builds then accept nothing else
     ///
-    /// Layers of wheels are made here, from the index. Those that an engine makes are the wheel store's where it has them.
+    /// Of all services that have a lock: a `uv.lock`, `poetry.lock` or `Pipfile.lock` has its records beside it, in
+    /// `LOCK.layers.toml`. Layers of wheels are made here, from the index. Those that an engine makes are the wheel store's where it has them.
     #[arg(long, conflicts_with = "check")]
     pub(super) layers: bool,
     /// Take the newest version of a package, or of all

@@ -8,10 +8,9 @@ use crate::cli::interrupt::cancelled_by_signals;
 use crate::cli::project::Opened;
 use crate::report::{Printer, plural};
 
-/// Records the layers of the services that were locked.
+/// Records the layers of the services that have locks.
 pub(super) async fn record(args: &LockArgs, state: &State, opened: &Opened) -> Result<(), Failure> {
-    let services = state.services.iter().map(|service| service.name.clone());
-    let build = args.of_layers(services.collect());
+    let build = args.of_layers(state.of_layers());
     let shared = Shared::new(&build)?;
     let cancel = cancelled_by_signals();
     let engine = tokio::select! {
@@ -26,7 +25,7 @@ pub(super) async fn record(args: &LockArgs, state: &State, opened: &Opened) -> R
             cancel: &cancel,
         };
         let filled = build::records(&build, &opened.manifest, &exports, &needs).await?;
-        recorded::write(&args.project, &needs, &filled)?;
+        recorded::write(&args.project, &needs, &filled, state.partial)?;
         Printer::new().note(&format!("{} recorded", plural(filled.layers.len(), "layer")));
         Ok(())
     };

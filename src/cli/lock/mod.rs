@@ -25,7 +25,9 @@ pub(super) async fn run(args: &LockArgs) -> Result<(), Failure> {
         return Err(Failure::Stale(diag::render_all(&stale, true)));
     }
     if stale.is_empty() && args.upgrade.is_empty() {
-        printer.note(&format!("{} up to date", state.count()));
+        if !state.services.is_empty() {
+            printer.note(&format!("{} up to date", state.count()));
+        }
         if args.layers {
             layers::record(args, &state, &opened).await?;
         }

@@ -12,9 +12,13 @@ use crate::manifest::types::items;
 /// The services that are asked for, with what their locks are made from.
 pub(super) struct State {
     pub(super) services: Vec<Lockable>,
+    /// Those that have a lock of another making.
+    others: Vec<String>,
     python: String,
     platforms: Vec<String>,
     named: bool,
+    /// Whether locks hold more than is asked for.
+    pub(super) partial: bool,
 }
 
 /// One service.
@@ -28,18 +32,22 @@ impl State {
     /// Reads the files of the services asked for.
     pub(super) fn read(args: &LockArgs, opened: &Opened) -> Result<Self, Failure> {
         let manifest = &opened.manifest;
-        let mut services = Vec::new();
+        let (mut services, mut others) = (Vec::new(), Vec::new());
         let mut mistakes = Diagnostics::default();
         for (name, service) in &manifest.services {
             if !args.services.is_empty() && !args.services.contains(&name.value) {
                 continue;
             }
             match args.project.gather(opened, (name, service)) {
-                Ok((project, _)) => services.extend(project.made.map(|made| Lockable {
-                    name: name.value.clone(),
-                    made,
-                    group: lock_group(manifest, service),
-                })),
+                Ok((project, _)) => match project.made {
+                    Some(made) => services.push(Lockable {
+                        name: name.value.clone(),
+                        made,
+                        group: lock_group(manifest, service),
+                    }),
+                    None if project.is_locked() => others.push(name.value.clone()),
+                    None => {}
+                },
                 Err(frontend::Failure::Mistakes(found)) => mistakes.extend(found),
                 Err(other) => return Err(other.into()),
             }
@@ -57,7 +65,8 @@ impl State {
                 );
             }
         }
-        if services.is_empty() && mistakes.is_empty() {
+        let layers = args.layers && !others.is_empty();
+        if services.is_empty() && !layers && mistakes.is_empty() {
             mistakes.push(
                 Diagnostic::error("there is nothing to lock").help(
                     "locks are made for services with `requirements`; a `lock` alone is taken as it is",
@@ -74,14 +83,22 @@ impl State {
             .map(|platform| platform.value.clone());
         Ok(Self {
             services,
+            others,
             python: python.map_or_else(String::new, |python| python.value.to_string()),
             platforms: if args.platforms.is_empty() {
                 platforms.collect()
             } else {
                 args.platforms.clone()
             },
+            partial: !args.services.is_empty() || !args.platforms.is_empty(),
             named: !args.services.is_empty(),
         })
+    }
+
+    /// The services whose layers are recorded.
+    pub(super) fn of_layers(&self) -> Vec<String> {
+        let made = self.services.iter().map(|service| &service.name);
+        made.chain(&self.others).cloned().collect()
     }
 
     /// How many locks there are to speak of.

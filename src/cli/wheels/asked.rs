@@ -1,6 +1,7 @@
 //! The layers that services need, as far as their locks tell without an engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 use buildkit_llb::Platform;
 
@@ -8,16 +9,22 @@ use crate::cli::Failure;
 use crate::cli::plan::plans;
 use crate::cli::project::{Opened, ProjectArgs};
 use crate::diag::Spanned;
-use crate::layers::{LayerKey, Wanted};
+use crate::layers::{Records, Wanted};
 use crate::manifest::ProjectPath;
 use crate::plan::Plan;
 
 /// The services asked for, planned.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Asked {
-    /// A plan for each service and platform, with the lock that it is from.
+    /// A plan for each service and platform, with the file in which its layers are recorded.
     pub(super) plans: Vec<(ProjectPath, Plan)>,
-    /// Services without a lock: what they need is known only in a build.
+    /// The locks of all services.
+    pub(super) locks: BTreeSet<ProjectPath>,
+    /// The files in which their layers are recorded, there or not.
+    pub(super) records: BTreeSet<ProjectPath>,
+    /// Services whose locks tell versions and no files: what they need is known only in a build.
+    pub(super) pinned: Vec<String>,
+    /// Services without a lock, of which nothing is known.
     pub(super) unlocked: Vec<String>,
 }
 
@@ -29,16 +36,21 @@ impl Asked {
         names: &[String],
         platforms: &[Platform],
     ) -> Result<Self, Failure> {
-        let mut asked = Self {
-            plans: Vec::new(),
-            unlocked: Vec::new(),
-        };
+        let mut asked = Self::default();
         for name in services(opened, names)? {
             let service = opened.manifest.service(name).cloned().unwrap_or_default();
-            let Some((lock, _)) = project.gather(opened, (name, &service))?.0.lock else {
+            let gathered = project.gather(opened, (name, &service))?.0;
+            let Some((records, _)) = gathered.records.as_ref().filter(|_| gathered.is_locked()) else {
                 asked.unlocked.push(name.value.clone());
                 continue;
             };
+            asked.records.insert(records.clone());
+            let Some((lock, _)) = &gathered.lock else {
+                asked.locks.extend(gathered.requirements);
+                asked.pinned.push(name.value.clone());
+                continue;
+            };
+            asked.locks.insert(lock.clone());
             let mut made = Vec::new();
             for platform in platforms {
                 made.extend(plans(project, opened, name, Some(platform))?);
@@ -48,7 +60,7 @@ impl Asked {
             }
             asked
                 .plans
-                .extend(made.into_iter().map(|plan| (lock.clone(), plan)));
+                .extend(made.into_iter().map(|plan| (records.clone(), plan)));
         }
         Ok(asked)
     }
@@ -62,14 +74,20 @@ impl Asked {
             .collect()
     }
 
-    /// The keys of each lock's layers.
-    pub(super) fn by_lock(&self) -> BTreeMap<&ProjectPath, BTreeSet<&LayerKey>> {
-        let mut locks = BTreeMap::<_, BTreeSet<_>>::new();
-        for (lock, plan) in &self.plans {
-            let keys = plan.layers.iter().map(|layer| &layer.key);
-            locks.entry(lock).or_default().extend(keys);
+    /// What is recorded of the layers.
+    pub(super) fn recorded(&self, project: &ProjectArgs) -> Result<Vec<Records>, Failure> {
+        let mut all = Vec::new();
+        for file in &self.records {
+            match fs_err::read_to_string(project.context.join(file.as_str())) {
+                Ok(text) => all.push(
+                    Records::parse(&text)
+                        .map_err(|reason| Failure::Manifest(format!("error: `{file}`: {reason}")))?,
+                ),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(Failure::Local(error.to_string())),
+            }
         }
-        locks
+        Ok(all)
     }
 }
 
@@ -82,7 +100,7 @@ pub(super) fn locked(
     let (mut locked, mut unlocked) = (Vec::new(), Vec::new());
     for name in services(opened, names)? {
         let service = opened.manifest.service(name).cloned().unwrap_or_default();
-        let has_one = project.gather(opened, (name, &service))?.0.lock.is_some();
+        let has_one = project.gather(opened, (name, &service))?.0.is_locked();
         let list = if has_one { &mut locked } else { &mut unlocked };
         list.push(name.value.clone());
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 
-use super::store::{StoreArgs, all};
+use super::store::{Held, StoreArgs};
 use crate::cli::{EXIT_CODES, Failure};
 use crate::layers::oci::{self, Document};
 use crate::report::{Printer, bytes, plural};
@@ -19,7 +19,7 @@ Examples:
 
 /// Write the store's layers into a folder
 ///
-/// The folder is an OCI layout whose `latest` is a catalog of the layers in it. Builds take layers from it when it is given
+/// The folder is an OCI layout whose `latest` is a catalog of the layers in it, and of what is known of bases. Builds take layers from it when it is given
 /// to them as the build context `wheels`, and need neither store nor index. What is in the folder already is kept.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
@@ -38,13 +38,12 @@ pub(super) async fn run(args: &ExportArgs) -> Result<(), Failure> {
     let opened = args.store.open()?;
     let store = args.store.store(opened.as_ref())?;
     let printer = Printer::new();
-    let (layers, damages) = all(&store).await?;
-    for damage in &damages {
-        printer.note(&format!("warning: {damage}"));
-    }
+    let held = Held::by(&store).await?;
+    held.warn();
+    let layers = &held.layers;
     let blobs = args.to.join("blobs/sha256");
     fs_err::create_dir_all(&blobs).map_err(local)?;
-    let mut written = stream::iter(&layers)
+    let mut written = stream::iter(layers)
         .map(async |layer: &Stored| -> Result<u64, Failure> {
             let mut sum = 0;
             for digest in [&layer.layer, &layer.config] {
@@ -59,7 +58,14 @@ pub(super) async fn run(args: &ExportArgs) -> Result<(), Failure> {
         sum += bytes?;
     }
     drop(written);
-    catalog(&args.to, &blobs, &layers)?;
+    for base in &held.bases {
+        sum += store
+            .remote()
+            .save(&base.config, &place(&blobs, &base.config))
+            .await?;
+        write(&place(&blobs, &base.manifest), base.manifest_bytes())?;
+    }
+    catalog(&args.to, &blobs, &held)?;
     printer.note(&format!(
         "{} in {}, {} read from {}",
         plural(layers.len(), "layer"),
@@ -71,12 +77,14 @@ pub(super) async fn run(args: &ExportArgs) -> Result<(), Failure> {
 }
 
 /// The catalog last: a folder without one is no store.
-fn catalog(to: &Path, blobs: &Path, layers: &[Stored]) -> Result<(), Failure> {
-    let entries = layers.iter().map(|layer| {
+fn catalog(to: &Path, blobs: &Path, held: &Held) -> Result<(), Failure> {
+    let layers = held.layers.iter().map(|layer| {
         let label = oci::catalog_label(layer.format, &layer.key);
         (label, layer.manifest.clone())
     });
-    let (documents, index) = oci::catalog(&entries.collect::<BTreeMap<_, _>>());
+    let bases = held.bases.iter();
+    let bases = bases.map(|base| (oci::base_catalog_label(&base.key), base.manifest.clone()));
+    let (documents, index) = oci::catalog(&layers.chain(bases).collect::<BTreeMap<_, _>>());
     for Document { digest, bytes, .. } in &documents {
         write(&place(blobs, digest), bytes)?;
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::store::{StoreArgs, all};
+use super::store::{Held, StoreArgs};
 use super::table::{short, table};
 use crate::cli::Failure;
 use crate::layers::oci::Wheel;
@@ -25,15 +25,14 @@ pub(super) struct LsArgs {
 pub(super) async fn run(args: &LsArgs) -> Result<String, Failure> {
     let opened = args.store.open()?;
     let store = args.store.store(opened.as_ref())?;
-    let (mut layers, damages) = all(&store).await?;
+    let held = Held::by(&store).await?;
+    held.warn();
+    let mut layers = held.layers;
     let asked = args.packages.iter().map(|name| name.parse::<PackageName>());
     let asked = asked.collect::<Result<Vec<_>, _>>();
     let asked = asked.map_err(Failure::Usage)?;
     let named = |wheel: &Wheel| asked.iter().any(|name| name.as_str() == wheel.name);
     layers.retain(|layer| asked.is_empty() || layer.wheels.iter().any(named));
-    for damage in &damages {
-        Printer::new().note(&format!("warning: {damage}"));
-    }
     if args.json {
         let text =
             serde_json::to_string_pretty(&layers).map_err(|error| Failure::Local(error.to_string()))?;

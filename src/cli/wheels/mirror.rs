@@ -3,7 +3,7 @@
 use clap::Args;
 use futures_util::{StreamExt as _, stream};
 
-use super::store::{StoreArgs, all};
+use super::store::{Held, StoreArgs};
 use crate::cli::Failure;
 use crate::manifest::Repository;
 use crate::report::{Printer, bytes, plural};
@@ -11,7 +11,7 @@ use crate::store::Store;
 
 /// Copy the store's layers to another repository
 ///
-/// Layers that are there are left alone. In one registry they are mounted: no bytes travel. Between two they pass through
+/// What is known of bases goes with them. What is there is left alone. In one registry they are mounted: no bytes travel. Between two they pass through
 /// this machine and touch no disk.
 #[derive(Debug, Clone, Args)]
 pub(super) struct MirrorArgs {
@@ -30,11 +30,10 @@ pub(super) async fn run(args: &MirrorArgs) -> Result<(), Failure> {
     let from = args.store.store(opened.as_ref())?;
     let to = Store::new(args.store.registry()?.repository(&args.to));
     let printer = Printer::new();
-    let (layers, damages) = all(&from).await?;
-    for damage in &damages {
-        printer.note(&format!("warning: {damage}"));
-    }
-    let mut copies = stream::iter(&layers)
+    let held = Held::by(&from).await?;
+    held.warn();
+    let Held { layers, bases, .. } = &held;
+    let mut copies = stream::iter(layers)
         .map(async |layer| -> Result<_, crate::registry::Error> {
             let there = to.has(layer.format, &layer.key).await?;
             if there.as_ref() == Some(&layer.manifest) {
@@ -48,6 +47,12 @@ pub(super) async fn run(args: &MirrorArgs) -> Result<(), Failure> {
         if let Some(bytes) = copy? {
             copied += 1;
             sent += bytes;
+        }
+    }
+    drop(copies);
+    for base in bases {
+        if to.has_base(&base.key).await?.as_ref() != Some(&base.manifest) {
+            sent += from.copy_base(base, &to).await?;
         }
     }
     printer.note(&format!(

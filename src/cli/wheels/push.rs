@@ -91,6 +91,11 @@ pub(super) async fn run(args: &PushArgs, cancel: &CancellationToken) -> Result<(
         (needs, filled) = done?;
     } else {
         let asked = Asked::new(&args.store.project, &opened, &locked, &args.platforms)?;
+        for service in &asked.pinned {
+            Printer::new().note(&format!(
+                "note: the lock of `{service}` names no files, its packages are known only in a build"
+            ));
+        }
         needs = without_engine(&asked, (&repository, format));
         left_out(&needs);
         for one in &mut needs {
@@ -99,7 +104,8 @@ pub(super) async fn run(args: &PushArgs, cancel: &CancellationToken) -> Result<(
         filled = build::fill(&build, &opened.manifest, None, &needs, args.record).await?;
     }
     if args.record {
-        recorded::write(&args.store.project, &needs, &filled)?;
+        let partial = !args.services.is_empty() || !args.platforms.is_empty();
+        recorded::write(&args.store.project, &needs, &filled, partial)?;
     }
     filled.outcome()
 }
@@ -156,7 +162,7 @@ impl PushArgs {
 /// What the locks say of layers; bytecode and packages to be built are for an engine.
 fn without_engine(asked: &Asked, (repository, format): (&Repository, Format)) -> Vec<Needs> {
     let plans = asked.plans.iter();
-    let needs = plans.map(|(lock, plan)| {
+    let needs = plans.map(|(records, plan)| {
         let wanted = plan.wanted().into_iter().filter(Wanted::is_keyed);
         let layers = wanted.map(|wanted| {
             let made = match wanted.layer.kind {
@@ -168,7 +174,7 @@ fn without_engine(asked: &Asked, (repository, format): (&Repository, Format)) ->
         Needs {
             service: plan.service.clone(),
             store: Some((repository.clone(), format)),
-            lock: Some(lock.clone()),
+            records: Some(records.clone()),
             base: None,
             layers: layers.collect(),
         }

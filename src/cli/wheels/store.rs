@@ -10,7 +10,8 @@ use crate::cli::project::{Opened, ProjectArgs};
 use crate::manifest::{LayerFormat, Repository, WheelStore};
 use crate::registry::dockerconfig::DockerConfig;
 use crate::registry::{Error, Registry};
-use crate::store::{Damage, Store, Stored};
+use crate::report::Printer;
+use crate::store::{Damage, Store, Stored, StoredBase};
 
 /// Requests at a time.
 const PARALLEL: usize = 16;
@@ -68,21 +69,56 @@ impl StoreArgs {
     }
 }
 
-/// All layers of a store, sorted by title, and everything that is wrong with those that cannot be read.
-pub(super) async fn all(store: &Store) -> Result<(Vec<Stored>, Vec<Damage>), Error> {
-    let (tags, _) = store.tags().await?;
-    let mut read = stream::iter(tags)
-        .map(async |tag| store.stored(&tag).await)
-        .buffer_unordered(PARALLEL);
-    let (mut layers, mut damages) = (Vec::new(), Vec::new());
-    while let Some(one) = read.next().await {
-        match one? {
-            Some(Ok(stored)) => layers.push(stored),
-            Some(Err(damage)) => damages.push(damage),
+/// What is in a store.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Its layers, sorted by title.
+    pub(super) layers: Vec<Stored>,
+    /// What it knows of bases, sorted by tag.
+    pub(super) bases: Vec<StoredBase>,
+    /// Everything that is wrong with what cannot be read.
+    pub(super) damages: Vec<Damage>,
+}
+
+impl Held {
+    /// Reads what is in a store.
+    pub(super) async fn by(store: &Store) -> Result<Self, Error> {
+        let (layers, bases) = store.tags().await?;
+        let mut held = Self::default();
+        let mut read = stream::iter(layers)
+            .map(async |tag| store.stored(&tag).await)
+            .buffer_unordered(PARALLEL);
+        while let Some(one) = read.next().await {
+            held.take(one?, |held, stored| held.layers.push(stored));
+        }
+        drop(read);
+        let mut read = stream::iter(bases)
+            .map(async |tag| store.stored_base(&tag).await)
+            .buffer_unordered(PARALLEL);
+        while let Some(one) = read.next().await {
+            held.take(one?, |held, base| held.bases.push(base));
+        }
+        drop(read);
+        held.layers
+            .sort_by(|a, b| (&a.title, &a.tag).cmp(&(&b.title, &b.tag)));
+        held.bases.sort_by(|a, b| a.key.cmp(&b.key));
+        held.damages.sort_by(|a, b| a.tag.cmp(&b.tag));
+        Ok(held)
+    }
+
+    /// Takes one that is still there.
+    fn take<T>(&mut self, one: Option<Result<T, Damage>>, put: impl Fn(&mut Self, T)) {
+        match one {
+            Some(Ok(one)) => put(self, one),
+            Some(Err(damage)) => self.damages.push(damage),
             None => {}
         }
     }
-    layers.sort_by(|a, b| (&a.title, &a.tag).cmp(&(&b.title, &b.tag)));
-    damages.sort_by(|a, b| a.tag.cmp(&b.tag));
-    Ok((layers, damages))
+
+    /// Says what is wrong, where it only matters in passing.
+    pub(super) fn warn(&self) {
+        for damage in &self.damages {
+            Printer::new().note(&format!("warning: {damage}"));
+        }
+    }
 }

@@ -4,18 +4,18 @@ use clap::Args;
 use futures_util::{StreamExt as _, stream};
 
 use super::asked::Asked;
-use super::store::{StoreArgs, all};
+use super::store::{Held, StoreArgs};
 use crate::cli::Failure;
 use crate::layers::Records;
 use crate::report::{Printer, bytes, plural};
-use crate::store::{Damage, Stored};
+use crate::store::{Damage, Stored, StoredBase};
 
 /// Layers that are read at a time.
 const PARALLEL: usize = 6;
 
 /// Read every layer of the store and check it
 ///
-/// Compares manifests, configs and layers with their digests, and with the records of the services' locks where there are
+/// Compares manifests, configs and layers, and what is known of bases, with their digests, and with the records of the services' locks where there are
 /// any. Ends with status 5 when something is wrong.
 #[derive(Debug, Clone, Args)]
 pub(super) struct VerifyArgs {
@@ -30,14 +30,26 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<(), Failure> {
         Some(opened) => records(args, opened)?,
         None => Vec::new(),
     };
-    let (layers, mut damages) = all(&store).await?;
+    let Held {
+        layers,
+        bases,
+        mut damages,
+    } = Held::by(&store).await?;
     let mut checks = stream::iter(&layers)
         .map(async |layer| store.verify(layer).await)
         .buffer_unordered(PARALLEL);
     while let Some(check) = checks.next().await {
         damages.extend(check?);
     }
+    drop(checks);
+    let mut checks = stream::iter(&bases)
+        .map(async |base| store.facts(base).await)
+        .buffer_unordered(PARALLEL);
+    while let Some(check) = checks.next().await {
+        damages.extend(check?.err());
+    }
     damages.extend(layers.iter().filter_map(|layer| differs(layer, &records)));
+    damages.extend(bases.iter().filter_map(|base| base_differs(base, &records)));
     damages.sort_by(|a, b| a.tag.cmp(&b.tag));
     let printer = Printer::new();
     for damage in &damages {
@@ -60,14 +72,17 @@ pub(super) async fn run(args: &VerifyArgs) -> Result<(), Failure> {
 
 fn records(args: &VerifyArgs, opened: &crate::cli::project::Opened) -> Result<Vec<Records>, Failure> {
     let project = &args.store.project;
-    let asked = Asked::new(project, opened, &[], &[])?;
-    let locks = asked.by_lock();
-    let read = locks.keys().map(|lock| {
-        let text = fs_err::read_to_string(project.context.join(lock.as_str()))
-            .map_err(|error| Failure::Local(error.to_string()))?;
-        Records::parse(&text).map_err(|message| Failure::Manifest(format!("error: `{lock}`: {message}")))
-    });
-    read.collect()
+    Asked::new(project, opened, &[], &[])?.recorded(project)
+}
+
+/// Whether a lock says something else of a base.
+fn base_differs(base: &StoredBase, records: &[Records]) -> Option<Damage> {
+    let manifest = records.iter().find_map(|records| records.base(&base.key))?;
+    (manifest != base.manifest).then(|| Damage {
+        tag: base.tag(),
+        title: base.title(),
+        reason: format!("the lock says {manifest}, the store has {}", base.manifest),
+    })
 }
 
 /// Whether a lock says something else of a layer.

@@ -6,15 +6,19 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{CONFIG, Document, MANIFEST, document};
-use crate::layers::LayerKey;
+use crate::layers::{KnownBase, LayerKey};
 
 /// Version of what is asked of a base; part of every key.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Label and annotation with the key.
 pub const BASE_KEY: &str = "io.wheelwright.base.key";
 /// Label with what is known, as JSON.
 pub const BASE_FACTS: &str = "io.wheelwright.base.facts";
+/// Annotation with the digest of the base's image.
+pub const BASE_IMAGE: &str = "io.wheelwright.base.image";
+/// Annotation with the image's platform.
+pub const BASE_PLATFORM: &str = "io.wheelwright.base.platform";
 /// What stands before the key in tags.
 const PREFIX: &str = "base-";
 
@@ -44,7 +48,14 @@ pub fn base_catalog_label(key: &LayerKey) -> String {
 }
 
 /// The config and the manifest of what is known of a base.
-pub fn base_image(key: &LayerKey, facts: &str) -> [Document; 2] {
+pub fn base_image(base: &KnownBase) -> [Document; 2] {
+    let KnownBase {
+        key,
+        image,
+        platform,
+        facts,
+        ..
+    } = base;
     let config = serde_json::json!({
         "architecture": "unknown", "os": "unknown",
         "config": {"Labels": {BASE_FACTS: facts, BASE_KEY: key}},
@@ -54,7 +65,7 @@ pub fn base_image(key: &LayerKey, facts: &str) -> [Document; 2] {
     let manifest = serde_json::json!({
         "schemaVersion": 2, "mediaType": MANIFEST, "layers": [],
         "config": {"mediaType": CONFIG, "digest": config.digest, "size": config.bytes.len()},
-        "annotations": {BASE_KEY: key},
+        "annotations": {BASE_IMAGE: image, BASE_KEY: key, BASE_PLATFORM: platform},
     });
     let manifest = document(MANIFEST, &manifest);
     [config, manifest]
@@ -72,7 +83,13 @@ mod tests {
         assert_ne!(key, base_key("sha256:2", "linux/amd64", ["python 3.11"]));
         assert_eq!(base_named(&base_tag(&key)), Some(key.clone()));
         assert_eq!(base_named("gzip-0"), None);
-        let [config, _] = base_image(&key, "{\"a\":1}");
+        let [config, _] = base_image(&KnownBase {
+            key: key.clone(),
+            image: "sha256:1".to_owned(),
+            platform: "linux/amd64".to_owned(),
+            facts: "{\"a\":1}".to_owned(),
+            stored: false,
+        });
         let config = ImageConfig::read(&config.bytes).unwrap();
         assert_eq!(config.labels[BASE_FACTS], "{\"a\":1}");
         assert_eq!(config.labels[BASE_KEY], key.as_str());

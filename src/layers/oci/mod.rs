@@ -12,7 +12,10 @@
 mod base;
 mod read;
 
-pub use base::{BASE_FACTS, BASE_KEY, base_catalog_label, base_image, base_key, base_named, base_tag};
+pub use base::{
+    BASE_FACTS, BASE_IMAGE, BASE_KEY, BASE_PLATFORM, base_catalog_label, base_image, base_key, base_named,
+    base_tag,
+};
 pub use read::ImageConfig;
 
 use std::collections::BTreeMap;
