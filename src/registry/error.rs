@@ -77,7 +77,7 @@ impl fmt::Display for Cause {
             Self::Unauthorized(reason) => write!(f, "not allowed with these credentials: {reason}"),
             Self::Anonymous { host, reason } => write!(
                 f,
-                "no credentials are known for `{host}`, which says: {reason}; `docker login {host}` asks for them"
+                "{reason}; no credentials are known for `{host}`, `docker login {host}` asks for them"
             ),
             Self::Forbidden(reason) | Self::Denied(reason) => write!(f, "denied: {reason}"),
             Self::NotFound => f.write_str("not found"),
@@ -121,9 +121,13 @@ impl Cause {
     /// What it is for somebody with no credentials at all.
     pub(super) fn of_nobody(self, host: &str) -> Self {
         match self {
-            Self::Unauthorized(reason) | Self::Forbidden(reason) => Self::Anonymous {
+            Self::Unauthorized(reason) => Self::Anonymous {
                 host: host.to_owned(),
                 reason,
+            },
+            Self::Forbidden(_) => Self::Anonymous {
+                host: host.to_owned(),
+                reason: self.to_string(),
             },
             other => other,
         }

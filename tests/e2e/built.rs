@@ -13,7 +13,7 @@ use crate::project::Project;
 const BACKEND: &str = include_str!("backend.py");
 
 /// A source with a backend of its own, in a folder of the project.
-fn source(project: &Project, name: &str, backend: &str, code: &str) -> PathBuf {
+pub(crate) fn source(project: &Project, name: &str, backend: &str, code: &str) -> PathBuf {
     let about = format!(
         "[build-system]\nrequires = []\nbuild-backend = \"{backend}\"\nbackend-path = [\".\"]\n\
          [project]\nname = \"{name}\"\nversion = \"1.0\"\n"

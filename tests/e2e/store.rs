@@ -394,37 +394,3 @@ fn two_pushes_of_one_layer_at_once_are_no_matter() {
     }
     assert!(shop.run(&["wheels", "verify"]).ok().contains(": 0 wrong"));
 }
-
-#[test]
-fn stores_are_mirrored_and_pruned() {
-    let Some(engines) = engines() else { return };
-    let shop = Shop::new(&engines, "tidy");
-    shop.run(&["wheels", "push"]).ok();
-    let all = shop.layers().len();
-    let mirror = format!("{}-mirror", shop.store);
-    let copied = shop.run(&["wheels", "mirror", &mirror]).ok();
-    assert!(copied.contains(&format!("{all} copied")), "{copied}");
-    assert!(
-        shop.run(&["wheels", "mirror", &mirror])
-            .ok()
-            .contains(": 0 copied")
-    );
-    assert!(shop.run(&["wheels", "prune"]).ok().contains("0 layers of"));
-
-    // Without alpha its layer is not needed.
-    let lock = shop.path().join("pylock.toml");
-    let text = std::fs::read_to_string(&lock).expect("the lock");
-    let (head, rest) = text
-        .split_once("\n[[packages]]\nname = \"alpha\"")
-        .expect("alpha");
-    let (_, tail) = rest.split_once("\n[[packages]]").expect("what follows");
-    std::fs::write(&lock, format!("{head}\n[[packages]]{tail}")).expect("a file");
-    let shown = shop.run(&["wheels", "prune"]).ok();
-    assert!(
-        shown.contains("1 layer of") && shown.contains("would be removed") && shown.contains("alpha 1.0"),
-        "{shown}"
-    );
-    assert_eq!(shop.layers().len(), all);
-    shop.run(&["wheels", "prune", "--yes"]).ok();
-    assert_eq!(shop.layers().len(), all - 1);
-}

@@ -79,6 +79,11 @@ fn a_store_in_a_folder_takes_the_stores_place() {
     shop.run(&["wheels", "push"]).ok();
     let folder = shop.path().join("wheels.store").display().to_string();
     shop.run(&["wheels", "export", &folder]).ok();
+    // What is known of the base is in it, so that nobody has to ask one.
+    let blobs = std::fs::read_dir(format!("{folder}/blobs/sha256")).expect("blobs");
+    let mut blobs = blobs.map(|blob| std::fs::read(blob.expect("a blob").path()).expect("its bytes"));
+    let catalog = "io.wheelwright.catalog.base-";
+    assert!(blobs.any(|blob| String::from_utf8_lossy(&blob).contains(catalog)));
     let layers = shop.layers();
     // Nobody else has the wheels any more.
     shop.end_server();
