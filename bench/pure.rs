@@ -1,7 +1,8 @@
 //! How long the pure stages take: manifest text to the bytes of a graph for six services with locks of 127 packages, one
 //! after the other and all at a time, and the choice of wheels for 1,000 services of 150 packages.
 //!
-//! `cargo bench --bench pure`. Prints milliseconds as JSON, one line a case; asserts nothing.
+//! `cargo bench --bench pure`. Prints milliseconds as JSON, one line a case; asserts nothing. `-- CASE ROUNDS` runs one case,
+//! so many times: for profilers.
 
 #![expect(clippy::print_stdout, reason = "its output is its result")]
 
@@ -17,21 +18,61 @@ use wheelwright::python::{Anchor, Interpreter, Selection, pylock};
 
 const SERVICES: usize = 6;
 const PACKAGES: usize = 127;
-const ROUNDS: usize = 50;
 
-fn main() {
-    graphs();
-    run();
-    choices();
+/// Something that is measured.
+struct Case {
+    name: &'static str,
+    services: usize,
+    packages: usize,
+    rounds: usize,
+    measure: fn(&Case) -> Times,
 }
 
+const CASES: [Case; 3] = [
+    Case {
+        name: "graphs",
+        services: SERVICES,
+        packages: PACKAGES,
+        rounds: 50,
+        measure: graphs,
+    },
+    Case {
+        name: "run",
+        services: SERVICES,
+        packages: PACKAGES,
+        rounds: 50,
+        measure: run,
+    },
+    Case {
+        name: "choices",
+        services: 1_000,
+        packages: 150,
+        rounds: 5,
+        measure: choices,
+    },
+];
+
+fn main() {
+    let words = std::env::args().skip(1).filter(|word| word != "--bench");
+    let words = words.collect::<Vec<_>>();
+    let asked = |case: &Case| words.first().is_none_or(|name| name == case.name);
+    let rounds = words.get(1).and_then(|word| word.parse().ok());
+    for mut case in CASES.into_iter().filter(asked) {
+        case.rounds = rounds.unwrap_or(case.rounds);
+        print(&case, &(case.measure)(&case));
+    }
+}
+
+/// What each round of a case took, in milliseconds: on the clock, and of this process' work.
+type Times = Vec<(f64, f64)>;
+
 /// Each service after the other.
-fn graphs() {
+fn graphs(case: &Case) -> Times {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let rounds = (0..ROUNDS).map(|round| {
-        let engines = engines(round);
+    let rounds = (0..case.rounds).map(|round| {
+        let engines = engines(case, round);
         let started = Time::now();
         for (number, engine) in engines.into_iter().enumerate() {
             runtime
@@ -40,14 +81,14 @@ fn graphs() {
         }
         started.elapsed()
     });
-    print("graphs", SERVICES, PACKAGES, &rounds.collect::<Vec<_>>());
+    rounds.collect()
 }
 
 /// All at a time, as the command builds them.
-fn run() {
+fn run(case: &Case) -> Times {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let rounds = (ROUNDS..2 * ROUNDS).map(|round| {
-        let engines = engines(round);
+    let rounds = (0..case.rounds).map(|round| {
+        let engines = engines(case, round);
         let started = Time::now();
         let services = engines.into_iter().enumerate();
         let services = services.map(|(number, engine)| runtime.spawn(frontend::run(engine, request(number))));
@@ -56,11 +97,11 @@ fn run() {
         }
         started.elapsed()
     });
-    print("run", SERVICES, PACKAGES, &rounds.collect::<Vec<_>>());
+    rounds.collect()
 }
 
-fn engines(round: usize) -> Vec<Arc<Recording>> {
-    (0..SERVICES).map(|_| Arc::new(engine(round))).collect()
+fn engines(case: &Case, round: usize) -> Vec<Arc<Recording>> {
+    (0..SERVICES).map(|_| Arc::new(engine(case, round))).collect()
 }
 
 fn request(number: usize) -> Request {
@@ -73,8 +114,8 @@ fn request(number: usize) -> Request {
 }
 
 /// Locks are read before: how long that takes is a part of the other case.
-fn choices() {
-    let (services, packages) = (1_000, 150);
+fn choices(case: &Case) -> Times {
+    let packages = case.packages;
     let file = SourceFile::new("pylock.toml", universal(packages));
     let lock = pylock::parse(&file).expect("a lock");
     let interpreter = Interpreter::assumed("3.11".parse().expect("a version"), "amd64");
@@ -85,15 +126,15 @@ fn choices() {
         selection: &Selection::default(),
         anchor: Anchor::beside("pylock.toml"),
     };
-    let rounds = (0..5).map(|_| {
+    let rounds = (0..case.rounds).map(|_| {
         let started = Time::now();
-        for _ in 0..services {
+        for _ in 0..case.services {
             let picks = choose(&file, &lock, &target).expect("a choice");
             assert_eq!(picks.len(), packages - packages / 10);
         }
         started.elapsed()
     });
-    print("choices", services, packages, &rounds.collect::<Vec<_>>());
+    rounds.collect()
 }
 
 /// A time on the clock, and one that this process has worked, on all its threads: on a busy machine the second tells more.
@@ -129,7 +170,13 @@ fn worked() -> f64 {
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10.0
 }
 
-fn print(case: &str, services: usize, packages: usize, times: &[(f64, f64)]) {
+fn print(case: &Case, times: &[(f64, f64)]) {
+    let Case {
+        name,
+        services,
+        packages,
+        ..
+    } = case;
     let mut clock = times.iter().map(|(clock, _)| *clock).collect::<Vec<_>>();
     clock.sort_by(f64::total_cmp);
     let (worked, rounds) = times.iter().fold((0.0, 0.0), |(sum, rounds), (_, worked)| {
@@ -137,7 +184,7 @@ fn print(case: &str, services: usize, packages: usize, times: &[(f64, f64)]) {
     });
     let mean = worked / rounds;
     println!(
-        "{{\"case\": \"{case}\", \"services\": {services}, \"packages\": {packages}, \"min_ms\": {:.2}, \"median_ms\": {:.2}, \"mean_cpu_ms\": {:.2}}}",
+        "{{\"case\": \"{name}\", \"services\": {services}, \"packages\": {packages}, \"min_ms\": {:.2}, \"median_ms\": {:.2}, \"mean_cpu_ms\": {:.2}}}",
         clock[0],
         clock[clock.len() / 2],
         mean
@@ -145,7 +192,7 @@ fn print(case: &str, services: usize, packages: usize, times: &[(f64, f64)]) {
 }
 
 /// Every service has a lock of its own, and no round has seen those of another.
-fn engine(round: usize) -> Recording {
+fn engine(case: &Case, round: usize) -> Recording {
     let mut recording = Recording::capable();
     recording.image_config = br#"{"architecture":"amd64","os":"linux"}"#.to_vec();
     let mut add = |path: &str, text: String| recording.files.insert(path.to_owned(), text.into_bytes());
@@ -153,7 +200,7 @@ fn engine(round: usize) -> Recording {
     for number in 0..SERVICES {
         add(
             &format!("/pylock.service{number}.toml"),
-            format!("# round {round}, service {number}\n{}", lock()),
+            format!("# {}, round {round}, service {number}\n{}", case.name, lock()),
         );
     }
     add("/src", String::new());
