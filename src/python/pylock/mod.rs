@@ -1,5 +1,7 @@
 //! `pylock.toml` (PEP 751): every package with its files, sizes and digests. The lock format of Wheelwright.
 
+mod plain;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -197,12 +199,15 @@ type Reading = Arc<OnceLock<Option<Arc<Lock>>>>;
 const MOST_KNOWN: usize = 256;
 
 fn read(file: &SourceFile) -> Result<Lock, Diagnostic> {
-    let lock: Lock = toml::from_str(file.text()).map_err(|error| {
-        let place = error
-            .span()
-            .map_or(Span::default(), |range| Span::new(range.start, range.end));
-        Diagnostic::error(format!("not a valid pylock: {}", error.message())).at(file, place)
-    })?;
+    let lock = match plain::read(file.text()) {
+        Some(lock) => lock,
+        None => toml::from_str(file.text()).map_err(|error| {
+            let place = error
+                .span()
+                .map_or(Span::default(), |range| Span::new(range.start, range.end));
+            Diagnostic::error(format!("not a valid pylock: {}", error.message())).at(file, place)
+        })?,
+    };
     if lock.lock_version.get_ref().split('.').next() != Some("1") {
         let found = lock.lock_version.get_ref();
         return Err(
