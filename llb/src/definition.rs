@@ -1,10 +1,12 @@
 //! A marshalled graph: what is sent to the daemon, and what can be told about it before.
 
+use crate::caps::Caps;
 use crate::meta::CUSTOM_NAME;
 use crate::wire::digest_of;
 use buildkit_proto::pb;
+use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A marshalled graph. One without operations is scratch.
 #[derive(Clone, Debug, Default)]
@@ -15,15 +17,21 @@ pub struct Definition {
     pub(crate) source: Option<pb::Source>,
 }
 
-/// One operation as bytes, and what is known about it.
-#[derive(Clone, Debug)]
+/// One operation as bytes.
+#[derive(Debug)]
 pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
     pub(crate) digest: String,
-    pub(crate) kind: OpKind,
-    pub(crate) default_name: String,
-    pub(crate) inputs: Vec<(String, i64)>,
-    pub(crate) checked: BTreeSet<&'static str>,
+    pub(crate) caps: Caps,
+    described: OnceLock<Described>,
+}
+
+/// What can be told about an operation. Most are only sent.
+#[derive(Debug)]
+struct Described {
+    kind: OpKind,
+    default_name: String,
+    inputs: Vec<(String, i64)>,
 }
 
 /// What an operation does.
@@ -126,7 +134,8 @@ impl Definition {
 
     /// The digest of the operation that makes the result, to which warnings can be attached; `None` for scratch.
     pub fn head(&self) -> Option<&str> {
-        self.ops.last()?.inputs.first().map(|(digest, _)| digest.as_str())
+        let (digest, _) = self.ops.last()?.described().inputs.first()?;
+        Some(digest)
     }
 
     /// The operations, inputs before users, without the closing entry that names the result.
@@ -141,21 +150,22 @@ impl Definition {
     fn info<'a>(&'a self, op: &'a Encoded) -> VertexInfo<'a> {
         let metadata = self.metadata.get(&op.digest);
         let custom = metadata.and_then(|metadata| metadata.description.get(CUSTOM_NAME));
+        let described = op.described();
         VertexInfo {
             digest: &op.digest,
-            name: custom.map_or(op.default_name.as_str(), String::as_str),
-            kind: op.kind,
-            inputs: &op.inputs,
+            name: custom.map_or(described.default_name.as_str(), String::as_str),
+            kind: described.kind,
+            inputs: &described.inputs,
             bytes: &op.bytes,
             metadata,
-            checked_caps: &op.checked,
+            checked_caps: &op.caps.checked,
         }
     }
 
     /// Every capability that the graph needs.
     pub fn caps(&self) -> BTreeSet<&str> {
         let listed = self.metadata.values().flat_map(|metadata| metadata.caps.keys());
-        let checked = self.ops.iter().flat_map(|op| op.checked.iter().copied());
+        let checked = self.ops.iter().flat_map(|op| op.caps.checked.iter().copied());
         listed.map(String::as_str).chain(checked).collect()
     }
 
@@ -194,21 +204,28 @@ fn bytes(op: Arc<Encoded>) -> Vec<u8> {
 }
 
 impl Encoded {
-    /// What can be told about an operation; its bytes and digest are left empty.
-    pub(crate) fn describe(op: &pb::Op) -> Self {
-        let (kind, default_name) = kind_and_name(op);
+    pub(crate) fn new(bytes: Vec<u8>, caps: Caps) -> Self {
         Self {
-            bytes: Vec::new(),
-            digest: String::new(),
-            kind,
-            default_name,
-            inputs: op
-                .inputs
-                .iter()
-                .map(|input| (input.digest.clone(), input.index))
-                .collect(),
-            checked: BTreeSet::new(),
+            digest: digest_of(&bytes),
+            bytes,
+            caps,
+            described: OnceLock::new(),
         }
+    }
+
+    /// Found in its bytes when somebody asks.
+    fn described(&self) -> &Described {
+        self.described.get_or_init(|| {
+            // Made here, or decoded before.
+            let op = pb::Op::decode(self.bytes.as_slice()).unwrap_or_default();
+            let (kind, default_name) = kind_and_name(&op);
+            let inputs = op.inputs.into_iter().map(|input| (input.digest, input.index));
+            Described {
+                kind,
+                default_name,
+                inputs: inputs.collect(),
+            }
+        })
     }
 }
 

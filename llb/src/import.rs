@@ -1,5 +1,6 @@
 //! Graphs that others have marshalled: the frontend's own image, inputs of a build, results of nested builds.
 
+use crate::caps::Caps;
 use crate::definition::Encoded;
 use crate::meta::Meta;
 use crate::platform::Platform;
@@ -8,7 +9,7 @@ use crate::state::{Op, Output, State, Vertex};
 use crate::wire::digest_of;
 use buildkit_proto::pb;
 use prost::Message as _;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A definition that is not a graph.
@@ -117,12 +118,7 @@ impl Graph {
             locations: self.locations.remove(&digest).unwrap_or_default(),
         };
         let platform = op.platform.as_ref().map(Platform::from);
-        let encoded = Arc::new(Encoded {
-            bytes: bytes.to_vec(),
-            digest: digest.clone(),
-            checked: BTreeSet::new(),
-            ..Encoded::describe(&op)
-        });
+        let encoded = Arc::new(Encoded::new(bytes.to_vec(), Caps::default()));
         let vertex = Vertex::new(Op::Raw(RawOp { inputs, encoded }), meta, platform);
         self.vertices.insert(digest, Arc::new(vertex));
         Ok(())

@@ -6,7 +6,7 @@ use crate::meta;
 use crate::platform::Platform;
 use crate::source_map::Sources;
 use crate::state::{Op, Output, State, Vertex};
-use crate::wire::{digest_of, encode_op};
+use crate::wire::encode_op;
 use crate::{exec, file, merge, source};
 use buildkit_proto::pb;
 use std::collections::btree_map::Entry;
@@ -39,19 +39,12 @@ impl State {
     }
 }
 
-/// An operation as a definition has it.
-#[derive(Clone, Debug)]
-pub(crate) struct Marshalled {
-    encoded: Arc<Encoded>,
-    metadata: pb::OpMetadata,
-}
-
 struct Marshaller<'a> {
     options: &'a MarshalOptions,
     /// Whether the options say nothing.
     plain: bool,
-    /// Digests by the vertex' address. Looked up only: addresses have no stable order.
-    digests: BTreeMap<usize, String>,
+    /// What was encoded, by the vertex' address. Looked up only: addresses have no stable order.
+    encoded: BTreeMap<usize, Arc<Encoded>>,
     definition: Definition,
     sources: Sources,
 }
@@ -65,7 +58,7 @@ impl<'a> Marshaller<'a> {
         Self {
             options,
             plain: *options == MarshalOptions::default(),
-            digests: BTreeMap::new(),
+            encoded: BTreeMap::new(),
             definition: Definition::default(),
             sources: Sources::default(),
         }
@@ -78,49 +71,46 @@ impl<'a> Marshaller<'a> {
             if let Some(input) = inputs.get(*next) {
                 *next += 1;
                 let input = &input.vertex;
-                if !self.digests.contains_key(&address(input)) {
+                if !self.encoded.contains_key(&address(input)) {
                     stack.push((input, input.inputs(), 0));
                 }
                 continue;
             }
             let vertex = *vertex;
             stack.pop();
-            if !self.digests.contains_key(&address(vertex)) {
+            if !self.encoded.contains_key(&address(vertex)) {
                 self.add(vertex);
             }
         }
     }
 
     fn add(&mut self, vertex: &Arc<Vertex>) {
-        let Marshalled { encoded, metadata } = if self.plain {
-            vertex.marshalled.get_or_init(|| self.encode(vertex)).clone()
+        let encoded = if self.plain {
+            vertex.encoded.get_or_init(|| self.encode(vertex)).clone()
         } else {
             self.encode(vertex)
         };
-        self.digests.insert(address(vertex), encoded.digest.clone());
         self.sources.add(&encoded.digest, &vertex.meta.locations);
-        self.definition.add(encoded, metadata);
+        self.definition.add(&encoded, &vertex.meta.pb);
+        self.encoded.insert(address(vertex), encoded);
     }
 
-    fn encode(&self, vertex: &Vertex) -> Marshalled {
+    fn encode(&self, vertex: &Vertex) -> Arc<Encoded> {
         let mut to = Encoder {
             options: self.options,
-            digests: &self.digests,
+            encoded: &self.encoded,
             platform: vertex.platform.as_ref().or(self.options.platform.as_ref()),
             inputs: Vec::new(),
             caps: Caps::default(),
         };
-        let mut metadata = vertex.meta.pb.clone();
-        let op = match &vertex.op {
-            Op::Raw(raw) => {
-                let encoded = raw.encoded();
-                return Marshalled { encoded, metadata };
-            }
-            Op::Source(spec) => source::encode(spec, &mut to),
-            Op::Exec(spec) => exec::encode(spec, &mut to, &metadata),
-            Op::File(spec) => file::encode(spec, &mut to),
-            Op::Merge(inputs) => merge::encode_merge(inputs, &mut to),
-            Op::Diff { lower, upper } => merge::encode_diff(lower.as_ref(), upper.as_ref(), &mut to),
+        let kind = match &vertex.op {
+            Op::Raw(raw) => return raw.encoded(),
+            // It goes from what is known of it straight to bytes: there are more of them than of all others.
+            Op::Source(_) => None,
+            Op::Exec(spec) => Some(exec::encode(spec, &mut to, &vertex.meta.pb)),
+            Op::File(spec) => Some(file::encode(spec, &mut to)),
+            Op::Merge(inputs) => Some(merge::encode_merge(inputs, &mut to)),
+            Op::Diff { lower, upper } => Some(merge::encode_diff(lower.as_ref(), upper.as_ref(), &mut to)),
         };
         let of_platform = match &vertex.op {
             Op::Exec(_) => true,
@@ -128,23 +118,21 @@ impl<'a> Marshaller<'a> {
             _ => false,
         };
         let op = pb::Op {
-            inputs: to.inputs,
+            inputs: std::mem::take(&mut to.inputs),
             platform: to.platform.filter(|_| of_platform).map(Into::into),
             constraints: Some(pb::WorkerConstraints::default()),
-            op: Some(op),
+            op: kind,
         };
-        metadata
-            .caps
-            .extend(to.caps.listed.into_iter().map(|cap| (cap.to_owned(), true)));
-        Marshalled {
-            encoded: Arc::new(Encoded::new(op, to.caps.checked)),
-            metadata,
-        }
+        let bytes = match &vertex.op {
+            Op::Source(spec) => source::encode(spec, &op, &mut to),
+            _ => encode_op(op),
+        };
+        Arc::new(Encoded::new(bytes, to.caps))
     }
 
     fn finish(mut self, output: &Output) -> Definition {
         let input = pb::Input {
-            digest: self.digests[&address(&output.vertex)].clone(),
+            digest: self.encoded[&address(&output.vertex)].digest.clone(),
             index: output.index,
         };
         self.definition.source = Some(self.sources.into_pb());
@@ -157,32 +145,32 @@ impl<'a> Marshaller<'a> {
 #[derive(Debug)]
 pub(crate) struct Encoder<'a> {
     pub(crate) options: &'a MarshalOptions,
-    digests: &'a BTreeMap<usize, String>,
+    encoded: &'a BTreeMap<usize, Arc<Encoded>>,
     pub(crate) platform: Option<&'a Platform>,
     inputs: Vec<pb::Input>,
     pub(crate) caps: Caps,
 }
 
 impl Encoder<'_> {
-    fn input(&self, output: &Output) -> pb::Input {
-        pb::Input {
-            digest: self.digests[&address(&output.vertex)].clone(),
-            index: output.index,
-        }
+    fn digest(&self, output: &Output) -> &str {
+        &self.encoded[&address(&output.vertex)].digest
     }
 
     /// Adds an input; returns its index.
     pub(crate) fn push_input(&mut self, output: &Output) -> i64 {
-        let input = self.input(output);
-        self.inputs.push(input);
+        self.inputs.push(pb::Input {
+            digest: self.digest(output).to_owned(),
+            index: output.index,
+        });
         index(self.inputs.len() - 1)
     }
 
     /// The index of an input, added unless it is there already; -1 for scratch.
     pub(crate) fn share_input(&mut self, output: Option<&Output>) -> i64 {
         let Some(output) = output else { return -1 };
-        let input = self.input(output);
-        match self.inputs.iter().position(|known| *known == input) {
+        let digest = self.digest(output);
+        let same = |known: &pb::Input| known.index == output.index && known.digest == digest;
+        match self.inputs.iter().position(same) {
             Some(position) => index(position),
             None => self.push_input(output),
         }
@@ -215,29 +203,22 @@ fn terminal_caps<'a>(all: impl Iterator<Item = &'a pb::OpMetadata>) -> BTreeMap<
         .collect()
 }
 
-impl Encoded {
-    fn new(op: pb::Op, checked: BTreeSet<&'static str>) -> Self {
-        let described = Self::describe(&op);
-        let bytes = encode_op(op);
-        Self {
-            digest: digest_of(&bytes),
-            bytes,
-            checked,
-            ..described
-        }
-    }
-}
-
 impl Definition {
     /// Adds an operation, or joins its metadata if an equal one is there.
-    fn add(&mut self, encoded: Arc<Encoded>, metadata: pb::OpMetadata) {
-        match self.metadata.entry(encoded.digest.clone()) {
+    fn add(&mut self, encoded: &Arc<Encoded>, told: &pb::OpMetadata) {
+        let metadata = match self.metadata.entry(encoded.digest.clone()) {
             Entry::Vacant(entry) => {
-                entry.insert(metadata);
-                self.ops.push(encoded);
+                self.ops.push(encoded.clone());
+                entry.insert(told.clone())
             }
-            Entry::Occupied(mut entry) => meta::join(entry.get_mut(), &metadata),
-        }
+            Entry::Occupied(entry) => {
+                let metadata = entry.into_mut();
+                meta::join(metadata, told);
+                metadata
+            }
+        };
+        let listed = encoded.caps.listed.iter();
+        metadata.caps.extend(listed.map(|cap| ((*cap).to_owned(), true)));
     }
 
     fn terminate(&mut self, input: pb::Input) {
@@ -246,7 +227,7 @@ impl Definition {
             ..pb::Op::default()
         };
         let caps = terminal_caps(self.metadata.values());
-        let encoded = Encoded::new(op, BTreeSet::new());
+        let encoded = Encoded::new(encode_op(op), Caps::default());
         self.metadata.insert(
             encoded.digest.clone(),
             pb::OpMetadata {

@@ -113,12 +113,11 @@ impl Sources {
         if locations.is_empty() {
             return;
         }
-        let converted: Vec<pb::Location> = locations.iter().map(|location| self.convert(location)).collect();
-        self.locations
-            .entry(digest.to_owned())
-            .or_default()
+        let mut known = self.locations.remove(digest).unwrap_or_default();
+        known
             .locations
-            .extend(converted);
+            .extend(locations.iter().map(|location| self.convert(location)));
+        self.locations.insert(digest.to_owned(), known);
     }
 
     fn convert(&mut self, location: &Location) -> pb::Location {

@@ -1,9 +1,9 @@
 //! States and the vertices under them.
 
+use crate::definition::Encoded;
 use crate::exec::ExecSpec;
 use crate::file::FileSpec;
 use crate::import::RawOp;
-use crate::marshal::Marshalled;
 use crate::meta::Meta;
 use crate::platform::Platform;
 use crate::source::SourceSpec;
@@ -81,7 +81,7 @@ pub(crate) struct Vertex {
     pub(crate) meta: Meta,
     pub(crate) platform: Option<Platform>,
     /// What it becomes when nothing is said of what it is marshalled for: a step is often part of several definitions.
-    pub(crate) marshalled: OnceLock<Marshalled>,
+    pub(crate) encoded: OnceLock<Arc<Encoded>>,
 }
 
 /// What the operation is.
@@ -104,7 +104,7 @@ impl Vertex {
             op,
             meta,
             platform,
-            marshalled: OnceLock::new(),
+            encoded: OnceLock::new(),
         }
     }
 

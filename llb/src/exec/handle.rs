@@ -1,7 +1,8 @@
 //! The outputs of an exec.
 
+use super::ExecSpec;
 use crate::platform::Platform;
-use crate::state::{State, Vertex};
+use crate::state::{Op, State, Vertex};
 use std::sync::Arc;
 
 /// The outputs of a built exec.
@@ -10,16 +11,6 @@ pub struct ExecHandle {
     pub(super) vertex: Arc<Vertex>,
     pub(super) platform: Option<Platform>,
     pub(super) root: State,
-    pub(super) outputs: Vec<Slot>,
-}
-
-/// A tree mount's output, if it has one.
-#[derive(Clone, Debug)]
-pub(super) struct Slot {
-    pub(super) dest: String,
-    pub(super) source: State,
-    pub(super) readonly: bool,
-    pub(super) index: Option<i64>,
 }
 
 /// A mount of which nothing is kept.
@@ -51,28 +42,24 @@ impl ExecHandle {
 
     /// What the process leaves in the tree mounted at `dest`; for a read-only tree that is the tree as it was.
     pub fn output(&self, dest: &str) -> Result<State, NoOutput> {
-        let slot = self.outputs.iter().find(|slot| slot.dest == dest);
-        match slot {
-            Some(Slot {
-                index: Some(index),
-                source,
-                ..
-            }) => {
-                let platform = self.platform.clone().or_else(|| source.platform.clone());
-                Ok(State::new(Arc::clone(&self.vertex), *index, platform))
+        let spec = match &self.vertex.op {
+            Op::Exec(spec) => Some(spec.as_ref()),
+            _ => None,
+        };
+        let outputs = || spec.into_iter().flat_map(ExecSpec::outputs);
+        match outputs().find(|(mount, _)| mount.dest == dest) {
+            Some((mount, Some(index))) => {
+                let platform = self.platform.clone().or_else(|| mount.state.platform.clone());
+                Ok(State::new(Arc::clone(&self.vertex), index, platform))
             }
-            Some(Slot {
-                readonly: true,
-                source,
-                ..
-            }) => Ok(source.clone()),
-            _ => {
-                let kept = self.outputs.iter().filter(|slot| slot.index.is_some());
-                Err(NoOutput {
-                    dest: dest.to_owned(),
-                    with_output: kept.map(|slot| slot.dest.clone()).collect(),
-                })
-            }
+            Some((mount, None)) if mount.is_readonly() => Ok(mount.state.clone()),
+            _ => Err(NoOutput {
+                dest: dest.to_owned(),
+                with_output: outputs()
+                    .filter(|(_, index)| index.is_some())
+                    .map(|(mount, _)| mount.dest.clone())
+                    .collect(),
+            }),
         }
     }
 }

@@ -250,14 +250,12 @@ impl Exec {
             .sort_by(|a, b| (&a.dest, &a.id).cmp(&(&b.dest, &b.id)));
         spec.secret_env
             .sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-        let outputs = spec.outputs();
         let platform = self.platform.clone().or_else(|| self.root.platform.clone());
         let vertex = Vertex::new(Op::Exec(Box::new(spec)), self.meta, platform);
         ExecHandle {
             vertex: Arc::new(vertex),
             platform: self.platform,
             root: self.root,
-            outputs,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! An exec as its operation has it.
 
-use super::handle::Slot;
 use super::{Network, Security};
 use crate::caps::cap;
 use crate::marshal::Encoder;
@@ -27,25 +26,16 @@ pub(crate) struct ExecSpec {
 }
 
 impl ExecSpec {
-    /// Outputs are numbered in the order of the mounts that have one.
-    pub(super) fn outputs(&self) -> Vec<Slot> {
+    /// The trees, each with the number of its output if it has one. They are numbered in the order of the mounts.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = (&BindMount, Option<i64>)> {
         let mut next = 0..;
-        let mut slot = |mount: &BindMount| Slot {
-            dest: mount.dest.clone(),
-            source: mount.state.clone(),
-            readonly: mount.is_readonly(),
-            index: if mount.has_output() { next.next() } else { None },
-        };
-        self.mounts
-            .iter()
-            .filter_map(|mount| {
-                if let DirMount::Bind(mount) = mount {
-                    Some(slot(mount))
-                } else {
-                    None
-                }
-            })
-            .collect()
+        self.mounts.iter().filter_map(move |mount| match mount {
+            DirMount::Bind(mount) => {
+                let index = if mount.has_output() { next.next() } else { None };
+                Some((mount, index))
+            }
+            _ => None,
+        })
     }
 
     pub(crate) fn inputs(&self) -> Vec<&Output> {

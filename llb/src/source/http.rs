@@ -58,7 +58,7 @@ impl HttpSource {
         self.id("http.gid", gid)
     }
 
-    fn id(mut self, key: &str, id: u32) -> Self {
+    fn id(mut self, key: &'static str, id: u32) -> Self {
         let value = if id == 0 { String::new() } else { id.to_string() };
         self.spec.set_with(key, value, cap::SOURCE_HTTP_UID_GID);
         self

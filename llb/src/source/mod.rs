@@ -15,6 +15,7 @@ use crate::marshal::Encoder;
 use crate::meta::Meta;
 use crate::platform::Platform;
 use crate::state::{Op, State, Vertex};
+use crate::wire::encode_source;
 use buildkit_proto::pb;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl Source {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceSpec {
     identifier: String,
-    attrs: BTreeMap<String, String>,
+    attrs: BTreeMap<&'static str, String>,
     caps: Caps,
 }
 
@@ -70,17 +71,17 @@ impl SourceSpec {
     }
 
     /// Sets an attribute; an empty value means that it is not there.
-    fn set(&mut self, key: &str, value: impl Into<String>) {
+    fn set(&mut self, key: &'static str, value: impl Into<String>) {
         let value = value.into();
         if value.is_empty() {
             self.attrs.remove(key);
         } else {
-            self.attrs.insert(key.to_owned(), value);
+            self.attrs.insert(key, value);
         }
     }
 
     /// Sets an attribute that needs a capability.
-    fn set_with(&mut self, key: &str, value: impl Into<String>, cap: &'static str) {
+    fn set_with(&mut self, key: &'static str, value: impl Into<String>, cap: &'static str) {
         self.set(key, value);
         self.caps.list_if(self.attrs.contains_key(key), cap);
     }
@@ -96,17 +97,15 @@ impl SourceSpec {
     }
 }
 
-pub(crate) fn encode(spec: &SourceSpec, to: &mut Encoder<'_>) -> pb::op::Op {
+/// The bytes of the operation; `op` holds all of it but the source.
+pub(crate) fn encode(spec: &SourceSpec, op: &pb::Op, to: &mut Encoder<'_>) -> Vec<u8> {
     to.caps = spec.caps.clone();
-    let mut attrs = spec.attrs.clone();
-    if spec.identifier.starts_with(local::SCHEME) && !attrs.contains_key(local::SESSION) {
-        attrs
-            .entry(local::UNIQUE.to_owned())
-            .or_insert_with(|| to.options.local_unique_id.clone());
-        to.caps.list(cap::SOURCE_LOCAL_UNIQUE);
+    if !spec.identifier.starts_with(local::SCHEME) || spec.attrs.contains_key(local::SESSION) {
+        return encode_source(op, &spec.identifier, spec.attrs.iter());
     }
-    pb::op::Op::Source(pb::SourceOp {
-        identifier: spec.identifier.clone(),
-        attrs,
-    })
+    to.caps.list(cap::SOURCE_LOCAL_UNIQUE);
+    let mut attrs = spec.attrs.clone();
+    let unique = attrs.entry(local::UNIQUE);
+    unique.or_insert_with(|| to.options.local_unique_id.clone());
+    encode_source(op, &spec.identifier, attrs.iter())
 }
