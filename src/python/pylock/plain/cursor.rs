@@ -66,7 +66,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Empty lines and comments, up to what stands in a line.
-    fn to_next(&mut self) -> Option<()> {
+    fn skip_empty(&mut self) -> Option<()> {
         self.blanks();
         while matches!(self.peek(), Some(b'#' | b'\r' | b'\n')) {
             self.end_of_line()?;
@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn lines(&mut self, mut each: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
         let mut keys = Vec::with_capacity(8);
         loop {
-            self.to_next()?;
+            self.skip_empty()?;
             if matches!(self.peek(), None | Some(b'[')) {
                 return Some(());
             }
@@ -94,15 +94,15 @@ impl<'a> Cursor<'a> {
         let mut keys = Vec::with_capacity(8);
         self.opens("{")?;
         self.blanks();
-        if self.eat("}") {
-            return self.closes();
+        if self.closes("}") {
+            return Some(());
         }
         loop {
             let key = self.key(&mut keys)?;
             each(self, key)?;
             self.blanks();
-            if self.eat("}") {
-                return self.closes();
+            if self.closes("}") {
+                return Some(());
             }
             self.expect(",")?;
             self.blanks();
@@ -113,14 +113,14 @@ impl<'a> Cursor<'a> {
     pub(super) fn list(&mut self, mut each: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.opens("[")?;
         loop {
-            self.to_next()?;
-            if self.eat("]") {
-                return self.closes();
+            self.skip_empty()?;
+            if self.closes("]") {
+                return Some(());
             }
             each(self)?;
-            self.to_next()?;
-            if self.eat("]") {
-                return self.closes();
+            self.skip_empty()?;
+            if self.closes("]") {
+                return Some(());
             }
             self.expect(",")?;
         }
@@ -131,9 +131,10 @@ impl<'a> Cursor<'a> {
         self.expect(bracket).filter(|()| self.depth <= DEPTH)
     }
 
-    fn closes(&mut self) -> Option<()> {
-        self.depth -= 1;
-        Some(())
+    fn closes(&mut self, bracket: &str) -> bool {
+        let closes = self.eat(bracket);
+        self.depth -= u32::from(closes);
+        closes
     }
 
     fn expect(&mut self, word: &str) -> Option<()> {
