@@ -25,7 +25,7 @@ struct Case {
     services: usize,
     packages: usize,
     rounds: usize,
-    measure: fn(&Case) -> Times,
+    measure: fn(&Self) -> Times,
 }
 
 const CASES: [Case; 3] = [
