@@ -255,6 +255,7 @@ impl Build<'_> {
             ..cx.clone()
         };
         let named = (self.target.name.as_str(), &self.target.service);
+        self.pinned_together(project, &interpreter).await?;
         let packages = lock::packages(
             self.bridge,
             self.loaded,
@@ -265,6 +266,7 @@ impl Build<'_> {
             caches,
         )
         .await?;
+        self.locked_together(project, &interpreter, &packages).await?;
         if let (None, Some(made)) = (&project.lock, &project.made) {
             self.note(made.unlocked(&self.target.name, &packages)).await?;
         }

@@ -227,7 +227,7 @@ fn wire_warning(diagnostic: &Diagnostic, digest: &str) -> Warning {
     Warning {
         digest: digest.to_owned(),
         short: diagnostic.summary(),
-        detail: diagnostic.help.clone(),
+        detail: diagnostic.details().collect(),
         info: place.map(|(file, _)| buildkit_proto::pb::SourceInfo {
             filename: file.name().to_owned(),
             data: file.text().as_bytes().to_vec(),

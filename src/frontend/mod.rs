@@ -13,6 +13,7 @@ mod emulate;
 mod facts;
 mod failure;
 mod gather;
+pub(crate) mod judge;
 pub(crate) mod listed;
 mod load;
 mod lock;

@@ -26,6 +26,8 @@ pub type Missing = BTreeSet<ProjectPath>;
 pub struct Project {
     /// The lock that packages are installed from, when there is one.
     pub lock: Option<(ProjectPath, SourceFile)>,
+    /// The lock of another tool that names no files, of which the resolver makes one.
+    pub pins: Option<SourceFile>,
     /// What of the lock is installed.
     pub selection: Selection,
     /// Where the layers of its packages are recorded, and what is, when it is there; none without a lock.
@@ -158,6 +160,7 @@ impl Gather<'_> {
             lock: made
                 .as_ref()
                 .and_then(|made| Some((made.path.clone(), made.text.clone()?))),
+            pins: None,
             selection: Selection::default(),
             records: made.as_ref().map(|made| (made.path.clone(), made.text.clone())),
             made,

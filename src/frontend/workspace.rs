@@ -57,8 +57,14 @@ impl Gather<'_> {
         }
         let source = self.read(&lock.value, file, lock.span);
         match (lock.value.file_name(), &source) {
-            ("poetry.lock", Some(source)) => return self.pinned(lock, foreign::poetry(source, &selection)),
-            ("Pipfile.lock", Some(source)) => return self.pinned(lock, foreign::pipfile(source, &selection)),
+            ("poetry.lock", Some(source)) => {
+                let text = foreign::poetry(source, &selection);
+                return self.pinned(lock, source, text, selection);
+            }
+            ("Pipfile.lock", Some(source)) => {
+                let text = foreign::pipfile(source, &selection);
+                return self.pinned(lock, source, text, selection);
+            }
             _ => {}
         }
         if let Some(source) = &source
@@ -81,7 +87,13 @@ impl Gather<'_> {
     }
 
     /// A lock without addresses: the resolver reads it as a requirement file in which everything is pinned.
-    fn pinned(&mut self, lock: &Spanned<ProjectPath>, text: Result<String, Diagnostics>) -> Project {
+    fn pinned(
+        &mut self,
+        lock: &Spanned<ProjectPath>,
+        source: &SourceFile,
+        text: Result<String, Diagnostics>,
+        selection: Selection,
+    ) -> Project {
         let path = &lock.value;
         let text = text.unwrap_or_else(|mistakes| {
             self.mistakes.extend(mistakes);
@@ -95,6 +107,8 @@ impl Gather<'_> {
         self.take(path, &file, &mut found);
         Project {
             records: sidecar::beside(path).map(|place| (place.clone(), self.optional(&place))),
+            pins: Some(source.clone()),
+            selection,
             requirements: vec![path.clone()],
             files: std::mem::take(&mut self.seen),
             needs: std::mem::take(&mut self.needs),

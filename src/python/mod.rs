@@ -4,11 +4,13 @@
 
 pub mod artifact;
 pub mod choose;
+pub mod dependencies;
 pub mod foreign;
 pub mod interpreter;
 pub mod locate;
 pub mod lock_text;
 pub mod marker;
+pub mod metadata;
 pub mod name;
 pub mod own_files;
 pub mod pylock;
@@ -26,6 +28,7 @@ pub mod wheel_name;
 pub use artifact::{Artifact, Locked, Origin, Pick};
 pub use interpreter::{Interpreter, Libc};
 pub use locate::Anchor;
+pub use metadata::{Metadata, RequiresDist};
 pub use name::PackageName;
 pub use pylock::Lock;
 pub use selection::Selection;

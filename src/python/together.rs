@@ -1,6 +1,6 @@
 //! Whether packages go together once they are installed: what `pip check` finds, and paths that two of them write.
 //!
-//! Goes by what the wheels say of themselves, not by who chose their versions: resolvers can be overruled, and locks edited.
+//! Goes by what the packages say of themselves, not by who chose their versions: resolvers can be overruled, and locks edited.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,10 @@ use pep440_rs::Version;
 use pep508_rs::{ExtraName, MarkerEnvironment, Requirement, VerbatimUrl, VersionOrUrl};
 use unwheel::Facts;
 
+use super::metadata::{Metadata, RequiresDist};
 use super::name::PackageName;
 use super::requirement;
+use crate::diag::Span;
 
 /// Paths of a conflict that are named.
 const NAMED: usize = 1;
@@ -31,6 +33,8 @@ pub enum Conflict {
         needed: PackageName,
         /// The version that is installed.
         installed: Option<String>,
+        /// Where a lock says that it is needed.
+        at: Option<Span>,
     },
     /// Packages have different files at one path.
     Path {
@@ -45,37 +49,53 @@ pub enum Conflict {
     },
 }
 
-/// All conflicts between packages. `facts` in the order in which they are laid down, as far as they are known; `installed` is
-/// everything, with versions.
-pub fn conflicts(
-    facts: &[Facts],
+impl Conflict {
+    /// Where a lock says that something is needed.
+    pub fn at(&self) -> Option<Span> {
+        match self {
+            Self::Need { at, .. } => *at,
+            Self::Path { .. } => None,
+        }
+    }
+
+    /// Who is needed.
+    pub fn needed(&self) -> Option<&PackageName> {
+        match self {
+            Self::Need { needed, .. } => Some(needed),
+            Self::Path { .. } => None,
+        }
+    }
+}
+
+/// What packages need and do not get. `known` is what is said of them, as far as anybody does; `installed` is everything, with
+/// versions.
+pub fn unmet(
+    known: &[Metadata<'_>],
     installed: &BTreeMap<PackageName, String>,
     environment: &MarkerEnvironment,
 ) -> Vec<Conflict> {
-    let mut found = Needs::new(facts, installed, environment).all();
-    found.extend(paths(facts));
-    found
+    Needs::new(known, installed, environment).all()
 }
 
 struct Needs<'a> {
-    facts: BTreeMap<PackageName, &'a Facts>,
+    known: BTreeMap<&'a PackageName, &'a Metadata<'a>>,
     installed: &'a BTreeMap<PackageName, String>,
     environment: &'a MarkerEnvironment,
     /// Requirements by their text: packages repeat each other.
     parsed: BTreeMap<&'a str, Option<Requirement<VerbatimUrl>>>,
 }
 
+/// A requirement as it is said, and as it is meant.
+type Need<'a> = (&'a RequiresDist<'a>, Requirement<VerbatimUrl>);
+
 impl<'a> Needs<'a> {
     fn new(
-        facts: &'a [Facts],
+        known: &'a [Metadata<'a>],
         installed: &'a BTreeMap<PackageName, String>,
         environment: &'a MarkerEnvironment,
     ) -> Self {
-        let named = facts
-            .iter()
-            .filter_map(|facts| Some((facts.name.parse().ok()?, facts)));
         Self {
-            facts: named.collect(),
+            known: known.iter().map(|package| (&package.name, package)).collect(),
             installed,
             environment,
             parsed: BTreeMap::new(),
@@ -85,18 +105,18 @@ impl<'a> Needs<'a> {
     /// Every package alone, and with each extra that another one asks for.
     fn all(mut self) -> Vec<Conflict> {
         let mut queue = self
-            .facts
+            .known
             .keys()
-            .map(|name| (name.clone(), None))
+            .map(|name| ((*name).clone(), None))
             .collect::<Vec<_>>();
         let mut seen = queue.iter().cloned().collect::<BTreeSet<_>>();
         let mut found = BTreeMap::new();
         while let Some((name, extra)) = queue.pop() {
             for need in self.of(&name, extra.as_ref()) {
-                let Ok(needed) = need.name.as_ref().parse::<PackageName>() else {
+                let Ok(needed) = need.1.name.as_ref().parse::<PackageName>() else {
                     continue;
                 };
-                for extra in &need.extras {
+                for extra in &need.1.extras {
                     let asked = (needed.clone(), Some(extra.clone()));
                     if seen.insert(asked.clone()) {
                         queue.push(asked);
@@ -104,7 +124,7 @@ impl<'a> Needs<'a> {
                 }
                 if let Some(conflict) = self.conflict(&name, extra.as_ref(), &need, needed) {
                     // An extra repeats what the package needs without it.
-                    let text = need.to_string();
+                    let text = need.1.to_string();
                     found.entry((name.clone(), text)).or_insert(conflict);
                 }
             }
@@ -113,13 +133,14 @@ impl<'a> Needs<'a> {
     }
 
     /// What a package needs on the target, with an extra or without any.
-    fn of(&mut self, name: &PackageName, extra: Option<&ExtraName>) -> Vec<Requirement<VerbatimUrl>> {
-        let Some(facts) = self.facts.get(name) else {
+    fn of(&mut self, name: &PackageName, extra: Option<&ExtraName>) -> Vec<Need<'a>> {
+        let Some(package) = self.known.get(name) else {
             return Vec::new();
         };
         let extras = extra.into_iter().cloned().collect::<Vec<_>>();
         let mut needs = Vec::new();
-        for text in &facts.requires {
+        for said in &package.requires {
+            let text = said.text.as_ref();
             if extra.is_none() && text.contains("extra") && text.contains(';') && !text.contains(" or ") {
                 continue;
             }
@@ -128,7 +149,7 @@ impl<'a> Needs<'a> {
                 .entry(text)
                 .or_insert_with(|| requirement::parse(text).ok());
             let holds = |need: &&Requirement<VerbatimUrl>| need.evaluate_markers(self.environment, &extras);
-            needs.extend(parsed.as_ref().filter(holds).cloned());
+            needs.extend(parsed.as_ref().filter(holds).cloned().map(|need| (said, need)));
         }
         needs
     }
@@ -137,39 +158,40 @@ impl<'a> Needs<'a> {
         &self,
         name: &PackageName,
         extra: Option<&ExtraName>,
-        need: &Requirement<VerbatimUrl>,
+        (said, need): &Need<'_>,
         needed: PackageName,
     ) -> Option<Conflict> {
-        let installed = self.installed.get(&needed);
-        let fits = installed.is_some_and(|installed| match (&need.version_or_url, installed.parse()) {
-            (Some(VersionOrUrl::VersionSpecifier(wanted)), Ok::<Version, _>(version)) => {
-                wanted.contains(&version)
-            }
+        let wanted = match &need.version_or_url {
+            Some(VersionOrUrl::VersionSpecifier(wanted)) => std::slice::from_ref(wanted),
             // An address decides which one it is, not which version.
-            _ => true,
+            Some(VersionOrUrl::Url(_)) | None => &said.any_of,
+        };
+        let installed = self.installed.get(&needed);
+        let fits = installed.is_some_and(|installed| match installed.parse::<Version>() {
+            Ok(version) => wanted.is_empty() || wanted.iter().any(|wanted| wanted.contains(&version)),
+            Err(_) => true,
         });
         if fits {
             return None;
         }
-        let facts = self.facts.get(name)?;
         let package = extra.map_or_else(|| name.to_string(), |extra| format!("{name}[{extra}]"));
-        let wanted = match &need.version_or_url {
-            Some(VersionOrUrl::VersionSpecifier(wanted)) => wanted.to_string().replace(' ', ""),
-            _ => String::new(),
-        };
+        let wanted = wanted.iter().map(|wanted| wanted.to_string().replace(' ', ""));
+        let wanted = wanted.collect::<Vec<_>>().join(" or ");
         Some(Conflict::Need {
             package,
-            version: facts.version.clone(),
+            version: self.known.get(name)?.version.clone().into_owned(),
             name: name.clone(),
             needs: format!("{needed}{wanted}"),
             needed,
             installed: installed.cloned(),
+            at: said.at,
         })
     }
 }
 
 /// Paths that several packages write with different content: of the same packages the first path, and how many there are.
-fn paths(facts: &[Facts]) -> Vec<Conflict> {
+/// `facts` are in the order in which they are laid down.
+pub fn overwritten(facts: &[Facts]) -> Vec<Conflict> {
     let mut first = BTreeMap::<&str, usize>::new();
     let mut several = BTreeMap::<&str, Vec<usize>>::new();
     for (at, wheel) in facts.iter().enumerate() {
@@ -227,8 +249,10 @@ mod tests {
         let installed = facts
             .iter()
             .map(|facts| (facts.name.parse().unwrap(), facts.version.clone()));
-        conflicts(facts, &installed.collect(), &environment)
-            .into_iter()
+        let known = facts.iter().filter_map(Metadata::of_wheel).collect::<Vec<_>>();
+        let found = unmet(&known, &installed.collect(), &environment).into_iter();
+        found
+            .chain(overwritten(facts))
             .map(|conflict| match conflict {
                 Conflict::Need {
                     package,

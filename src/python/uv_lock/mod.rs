@@ -9,11 +9,13 @@
 //! versions there are; that was uv's doing when it made the lock.
 
 mod convert;
+mod said;
 mod stale;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub use said::{overrides, said};
 pub use stale::{members, stale};
 pub use walk::locked;
 
@@ -36,7 +38,16 @@ pub struct UvLock {
     #[serde(default)]
     conflicts: Vec<toml::Value>,
     #[serde(default)]
+    manifest: Manifest,
+    #[serde(default)]
     package: Vec<Package>,
+}
+
+/// What the workspace decided for all of its packages.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    overrides: Vec<Requirement>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -102,10 +113,11 @@ struct Metadata {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Requirement {
-    name: String,
+    name: Spanned<String>,
     #[serde(default)]
     extras: Vec<String>,
     specifier: Option<String>,
+    marker: Option<String>,
     #[serde(flatten)]
     source: Source,
 }

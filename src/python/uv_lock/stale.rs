@@ -143,15 +143,18 @@ fn differences(file: &SourceFile, written: &[&Spanned<String>], locked: &[Requir
             Some(VersionOrUrl::VersionSpecifier(specifiers)) => canonical(specifiers),
             Some(VersionOrUrl::Url(_)) | None => BTreeSet::new(),
         };
-        let same = locked.iter().filter(|other| other.name == name).any(|other| {
-            let specifier = other.specifier.as_deref().unwrap_or_default();
-            let theirs = specifier
-                .parse()
-                .map(|specifiers| canonical(&specifiers))
-                .unwrap_or_default();
-            other.extras.iter().cloned().collect::<BTreeSet<_>>() == extras
-                && (other.is_direct() || theirs == versions)
-        });
+        let same = locked
+            .iter()
+            .filter(|other| *other.name.get_ref() == name)
+            .any(|other| {
+                let specifier = other.specifier.as_deref().unwrap_or_default();
+                let theirs = specifier
+                    .parse()
+                    .map(|specifiers| canonical(&specifiers))
+                    .unwrap_or_default();
+                other.extras.iter().cloned().collect::<BTreeSet<_>>() == extras
+                    && (other.is_direct() || theirs == versions)
+            });
         if !same {
             mistakes.push(
                 Diagnostic::error(format!("`{}` is not what the lock was made from", text.get_ref()))
@@ -163,9 +166,9 @@ fn differences(file: &SourceFile, written: &[&Spanned<String>], locked: &[Requir
     }
     let gone = locked
         .iter()
-        .filter(|requirement| !names.contains(&requirement.name));
+        .filter(|requirement| !names.contains(requirement.name.get_ref()));
     let gone = gone
-        .map(|requirement| requirement.name.as_str())
+        .map(|requirement| requirement.name.get_ref().as_str())
         .collect::<BTreeSet<_>>();
     mistakes.extend(gone.into_iter().map(|name| {
         Diagnostic::error(format!(
