@@ -6,6 +6,7 @@ pub mod build;
 pub mod cache;
 pub mod check;
 pub mod completions;
+mod conflicts;
 pub mod engine;
 mod failure;
 mod fill;
@@ -85,17 +86,18 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Lock(args) => lock::run(&args).await?,
         Command::Check(args) => {
             let checked = check::run(&args).await?;
-            if checked.warnings.iter().next().is_some() {
+            if !checked.warnings.is_empty() {
                 printer.note(&diag::render_all(&checked.warnings, true));
             }
-            let services = if checked.services == 1 {
-                "service is"
-            } else {
-                "services are"
-            };
-            printer.note(&format!("{} {services} well described", checked.services));
+            printer.note(&checked.summary());
         }
-        Command::Plan(args) => printer.raw(plan::run(&args)?.as_bytes()),
+        Command::Plan(args) => {
+            let planned = plan::run(&args)?;
+            if !planned.warnings.is_empty() {
+                printer.note(&diag::render_all(&planned.warnings, true));
+            }
+            printer.raw(planned.text.as_bytes());
+        }
         Command::Wheels(args) => printer.raw(wheels::run(&args).await?.as_bytes()),
         Command::Schema(args) => printer.raw(schema::run(&args).as_bytes()),
         Command::Cache(args) => printer.raw(cache::run(&args)?.as_bytes()),

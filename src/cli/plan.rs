@@ -3,8 +3,9 @@
 use buildkit_llb::Platform;
 use clap::{Args, ValueEnum};
 
+use super::conflicts::{by_severity, of_plan};
 use super::project::{Opened, ProjectArgs};
-use crate::diag::{Diagnostic, Spanned};
+use crate::diag::{Diagnostic, Diagnostics, Spanned};
 use crate::frontend::{Failure, Files, Project, census, locked_picks};
 use crate::manifest::Service;
 use crate::manifest::types::items;
@@ -41,21 +42,42 @@ enum Format {
     Json,
 }
 
-/// The text to print.
-pub fn run(args: &PlanArgs) -> Result<String, Failure> {
+/// What is planned, and what is to be said of it.
+#[derive(Debug)]
+pub struct Planned {
+    /// The text to print.
+    pub text: String,
+    /// Packages that do not go together, as far as locks tell.
+    pub warnings: Diagnostics,
+}
+
+/// Plans services.
+pub fn run(args: &PlanArgs) -> Result<Planned, Failure> {
     let opened = args.project.open()?;
     let platform = args.platform.as_deref().map(platform).transpose()?;
     let mut plans = Vec::new();
+    let (mut mistakes, mut warnings) = (Diagnostics::default(), Diagnostics::default());
     for name in names(args, &opened)? {
-        plans.push(self::plans(&args.project, &opened, name, platform.as_ref())?);
+        let service = opened.manifest.service(name).cloned().unwrap_or_default();
+        let (project, _) = args.project.gather(&opened, (name, &service))?;
+        for plan in self::plans(&args.project, &opened, name, platform.as_ref())? {
+            let (wrong, more) = by_severity(of_plan(&opened, &project, &plan, &[])?);
+            mistakes.extend(wrong);
+            warnings.extend(more);
+            plans.push(plan);
+        }
     }
-    let plans = plans.into_iter().flatten().collect::<Vec<_>>();
-    match (args.format, args.layers) {
-        (Format::Tree, false) => Ok(plans.iter().map(plan::tree).collect()),
-        (Format::Tree, true) => Ok(plans.iter().map(plan::layer_tree).collect()),
-        (Format::Json, false) => json(&plans),
-        (Format::Json, true) => json(&plans.iter().map(plan::layer_list).collect::<Vec<_>>()),
-    }
+    mistakes.unique().finish(Some(()))?;
+    let text = match (args.format, args.layers) {
+        (Format::Tree, false) => plans.iter().map(plan::tree).collect(),
+        (Format::Tree, true) => plans.iter().map(plan::layer_tree).collect(),
+        (Format::Json, false) => json(&plans)?,
+        (Format::Json, true) => json(&plans.iter().map(plan::layer_list).collect::<Vec<_>>())?,
+    };
+    Ok(Planned {
+        text,
+        warnings: warnings.unique(),
+    })
 }
 
 fn json<T: serde::Serialize>(plans: &[T]) -> Result<String, Failure> {

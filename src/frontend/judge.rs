@@ -173,7 +173,7 @@ fn tell(conflict: &Conflict) -> (&PackageName, Diagnostic) {
                     "`{package}{version}` needs `{needs}`, but `{needed} {installed}` is installed"
                 ))
                 .help(format!(
-                    "take a `{needed}` that fits, or another version of `{name}`"
+                    "take another version of `{needed}` that fits, or another one of `{name}`"
                 )),
                 None => Diagnostic::warning(format!(
                     "`{package}{version}` needs `{needs}`, which is not installed"

@@ -136,6 +136,6 @@ dependencies = [{ name = "absent" }]
             let at = file.position(need.at.unwrap().start);
             format!("{}:{} {}", at.line, at.column, need.text)
         });
-        assert_eq!(found.collect::<Vec<_>>(), ["5:33 gone", "5:51 c==2"]);
+        assert_eq!(found.collect::<Vec<_>>(), ["5:33 gone", "5:50 c==2"]);
     }
 }

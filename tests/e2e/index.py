@@ -3,7 +3,8 @@
 index.py LOGIN CERTIFICATE PACKAGE…: packages as NAME==VERSION[:REQUIREMENT,REQUIREMENT][#WORDS], or NAME==VERSION@FOLDER for a
 source distribution of what is in a folder. Words make a wheel that no engine has seen. A login is USER:PASSWORD or a whole Authorization header; an empty one lets
 everybody in. With a certificate (a PEM file with its key) it speaks TLS. Files of packages whose names begin with a word
-of FAULTS, with "slow", "cut" or "liar" cannot be had as they should. As a proxy it
+of FAULTS, with "slow", "cut" or "liar" cannot be had as they should. Metadata is beside wheels (PEP 658), but for packages whose
+names begin with "silent". As a proxy it
 answers for every host itself. Prints its port, the digest of
 a file of each package, then one line for each request: status and path.
 """
@@ -36,6 +37,13 @@ def wheel(name, version, requirements, words):
         for path, text in files.items():
             archive.writestr(zipfile.ZipInfo(path, EPOCH), text)
     return f"{name}-{version}-py3-none-any.whl", out.getvalue()
+
+
+def metadata(content):
+    """What a wheel says of itself."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return archive.read(name)
 
 
 def digest(text):
@@ -105,7 +113,10 @@ class Index(http.server.BaseHTTPRequestHandler):
             for word, status in FAULTS.items():
                 if parts[1].startswith(word):
                     return status, "text/plain", b"no"
-            content = self.found.get(parts[1], {}).get(parts[2])
+            filename = parts[2].removesuffix(".metadata")
+            content = self.found.get(parts[1], {}).get(filename)
+            if content and filename != parts[2]:
+                content = None if parts[1].startswith("silent") else metadata(content)
             if content:
                 return 200, "application/octet-stream", content
         return 404, "text/plain", b"not here"

@@ -7,6 +7,7 @@ mod broken;
 mod built;
 mod bytecode;
 mod caches;
+mod checked;
 mod client;
 mod code;
 mod connections;

@@ -13,6 +13,8 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::Layout;
+use crate::metadata;
+use crate::names::normalize;
 use crate::plan::Plan;
 use crate::wheel::Wheel;
 
@@ -54,6 +56,16 @@ impl Facts {
                 .map(|file| (inside(&file.path), file.digest.beginning(TOLD)))
                 .collect(),
         }
+    }
+
+    /// What a wheel's `METADATA` says of it by itself: which paths it writes is not known then. None for what is no metadata.
+    pub fn of_metadata(text: &[u8]) -> Option<Self> {
+        Some(Self {
+            name: normalize(&metadata::header(text, "Name")?),
+            version: metadata::header(text, "Version")?,
+            requires: metadata::headers(text, "Requires-Dist"),
+            files: BTreeMap::new(),
+        })
     }
 
     /// The facts of all wheels of a plan, in its order.
@@ -133,6 +145,15 @@ mod tests {
         assert_eq!(Facts::from_line(&line).unwrap(), facts());
         assert!(line.len() < Facts::to_json(&facts()).len() / 4, "{}", line.len());
         assert!(Facts::from_line("?").is_err() && Facts::from_line("AAAA").is_err());
+    }
+
+    #[test]
+    fn metadata_by_itself_tells_what_is_needed() {
+        let text = b"Metadata-Version: 2.1\nName: A.b\nVersion: 1.0\nRequires-Dist: c>=1\nrequires-dist: d\n\nRequires-Dist: e\n";
+        let facts = Facts::of_metadata(text).unwrap();
+        assert_eq!((facts.name.as_str(), facts.version.as_str()), ("a-b", "1.0"));
+        assert_eq!(facts.requires, ["c>=1", "d"]);
+        assert_eq!(Facts::of_metadata(b"<!DOCTYPE html>\n<html>"), None);
     }
 
     /// Labels of images are made of these bytes: whoever changes them raises the layout's version.

@@ -147,13 +147,13 @@ fn check_identity(name: &WheelName, dist_info: &str, metadata: &[u8]) -> Result<
 }
 
 /// Finds a field in the header of an e-mail-like message, its first line only.
-fn header(message: &[u8], field: &str) -> Option<String> {
+pub(crate) fn header(message: &[u8], field: &str) -> Option<String> {
     let text = String::from_utf8_lossy(message);
     fields(&text, field).next().map(|value| value.trim().to_owned())
 }
 
 /// All lines of a field that may be there several times.
-fn headers(message: &[u8], field: &str) -> Vec<String> {
+pub(crate) fn headers(message: &[u8], field: &str) -> Vec<String> {
     let text = String::from_utf8_lossy(message);
     fields(&text, field)
         .map(|value| value.trim().to_owned())

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub use self::args::BuildArgs;
 pub(in crate::cli) use self::fill::{fill, needs, records};
 pub(in crate::cli) use self::request::Shared;
+pub(in crate::cli) use self::request::secrets;
 use super::Failure;
 use super::interrupt::cancelled_by_signals;
 use crate::bridge::GrpcBridge;

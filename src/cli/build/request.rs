@@ -210,7 +210,7 @@ fn overwrites(cache: &Cache) -> bool {
 }
 
 /// Reads the secrets' sources; a file that is not there is better told now than by a step in the middle of the build.
-pub(super) fn secrets(texts: &[String]) -> Result<BTreeMap<String, SecretSource>, Failure> {
+pub(in crate::cli) fn secrets(texts: &[String]) -> Result<BTreeMap<String, SecretSource>, Failure> {
     let mut secrets = BTreeMap::new();
     for text in texts {
         let (id, source) = SecretSource::parse(text)?;

@@ -102,6 +102,9 @@ fn table(cache: &Cache, usage: &Usage) -> String {
     let _ = writeln!(text, "{:<11} {:>7} {:>11}", "kind", "entries", "size");
     text += &line("wheels", &usage.wheels);
     text += &line("layers", &usage.layers);
+    if usage.metadata.entries > 0 {
+        text += &line("metadata", &usage.metadata);
+    }
     if usage.unfinished.entries > 0 {
         text += &line("unfinished", &usage.unfinished);
     }
@@ -124,7 +127,7 @@ fn object(cache: &Cache, usage: &Usage) -> String {
         .map(|since| since.as_secs());
     let object = json!({
         "dir": cache.root(), "bytes": usage.bytes(), "limit": cache.limit(), "wheels": usage.wheels,
-        "layers": usage.layers, "unfinished": usage.unfinished, "oldest": oldest,
+        "layers": usage.layers, "metadata": usage.metadata, "unfinished": usage.unfinished, "oldest": oldest,
     });
     format!("{object:#}\n")
 }

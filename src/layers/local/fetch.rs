@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, RANGE, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
@@ -121,6 +121,65 @@ impl Fetch {
         .map_err(failed)
     }
 
+    /// What a server has at an address, if it has anything there and it is no more than `most` bytes. `remote` is the file that
+    /// it is about.
+    pub(super) async fn text(
+        &self,
+        remote: &Remote,
+        address: &str,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, FetchError> {
+        let address = self.mirrored(address);
+        let failed = |cause| FetchError {
+            package: remote.package.clone(),
+            file: remote.filename.clone(),
+            url: Shown::new(&address),
+            cause,
+        };
+        let url = Url::parse(&address).map_err(|_| failed(Cause::Scheme))?;
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await;
+        let mut attempt = 1;
+        loop {
+            match self.whole(&url, most).await {
+                Err(cause) if attempt < ATTEMPTS && cause.may_pass() => {}
+                found => return found.map_err(failed),
+            }
+            tokio::time::sleep(self.backoff * 2_u32.pow(attempt - 1)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn whole(&self, url: &Url, most: usize) -> Result<Option<Vec<u8>>, Cause> {
+        let mut response = self
+            .request(url)
+            .send()
+            .await
+            .map_err(|error| Cause::from(&error))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
+            status => return Err(Cause::Status(status)),
+        }
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| Cause::from(&error))? {
+            body.extend_from_slice(&piece);
+            if body.len() > most {
+                return Ok(None);
+            }
+        }
+        Ok(Some(body))
+    }
+
+    fn request(&self, url: &Url) -> RequestBuilder {
+        // A compressed answer would have other lengths.
+        let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        match self.credentials.iter().find_map(|known| known.authorization(url)) {
+            Some(value) => request.header(AUTHORIZATION, value),
+            None => request,
+        }
+    }
+
     async fn complete(
         &self,
         url: &Url,
@@ -156,11 +215,7 @@ impl Fetch {
         if remote.size > 0 && part.length == remote.size {
             return Ok(());
         }
-        // A compressed answer would have other lengths.
-        let mut request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some(value) = self.credentials.iter().find_map(|known| known.authorization(url)) {
-            request = request.header(AUTHORIZATION, value);
-        }
+        let mut request = self.request(url);
         if part.length > 0 {
             request = request.header(RANGE, format!("bytes={}-", part.length));
         }

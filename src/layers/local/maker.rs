@@ -299,7 +299,7 @@ fn at_hand(path: PathBuf, artifact: &Artifact) -> Result<Wheel, MakeError> {
 }
 
 /// Where the file of a package is, if it is a wheel of an index.
-fn remote(pick: &Pick) -> Option<Remote> {
+pub(super) fn remote(pick: &Pick) -> Option<Remote> {
     let Artifact::Wheel(file) = &pick.artifact else {
         return None;
     };

@@ -178,7 +178,7 @@ fn what_packages_of_a_poetry_lock_need_is_known() {
     let refused = refused.iter().map(Diagnostic::summary).collect::<Vec<_>>();
     assert_eq!(
         refused,
-        ["poetry.lock:32:19: Python 3.11.0 of the base image is not in `>=3.12`"]
+        ["poetry.lock:31:19: Python 3.11.0 of the base image is not in `>=3.12`"]
     );
 
     let text = NEEDS.replace("python-versions = \">=3.12\"", "python-versions = \">=3.11\"");
@@ -209,7 +209,7 @@ fn what_packages_of_a_poetry_lock_need_is_known() {
             "9:8 app needs idna>=3.0,<4, has 2.10",
             "14:7 app needs lib>=1,<2 or >=4, has 3.0",
             "10:9 app needs numpy>=1.22,<2, has 2.1",
-            "44:9 lib[fast] needs speedups>=1,<2, has nothing",
+            "41:9 lib[fast] needs speedups>=1,<2, has nothing",
         ]
     );
 }

@@ -113,6 +113,73 @@ fn a_lock_that_is_older_than_its_members_is_told() {
     );
 }
 
+/// What members need and the lock does not have, with its place.
+fn conflicts(text: &str, selection: &Selection) -> Vec<String> {
+    use crate::python::together::{Conflict, unmet};
+    let file = SourceFile::new("uv.lock", text);
+    let environment = Interpreter::assumed("3.11".parse().unwrap(), "amd64")
+        .markers()
+        .unwrap();
+    let lock = parse(&file).unwrap();
+    let anchor = Anchor::beside("uv.lock");
+    let whole = locked(&file, &lock, selection, anchor, &environment).unwrap();
+    let versions = whole.packages.iter().map(|package| {
+        let version = package.version.clone().unwrap_or_default();
+        (package.name.get_ref().parse().unwrap(), version)
+    });
+    let versions = versions.collect::<std::collections::BTreeMap<_, _>>();
+    let known = said(
+        &lock,
+        selection,
+        anchor,
+        |name| versions.contains_key(name),
+        &environment,
+    );
+    let found = unmet(&known, &versions, &environment).into_iter();
+    let told = found.filter_map(|conflict| match conflict {
+        Conflict::Need {
+            package,
+            needs,
+            installed,
+            at,
+            ..
+        } => {
+            let at = file.position(at?.start);
+            Some(format!(
+                "{}:{} {package} needs {needs}, has {installed:?}",
+                at.line, at.column
+            ))
+        }
+        Conflict::Path { .. } => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn what_members_need_is_held_against_what_is_locked() {
+    let chosen = selection("services/api", &["gpu"], &["prod"]);
+    assert_eq!(conflicts(LOCK, &chosen), [""; 0]);
+    let edited = LOCK
+        .replace("specifier = \">=8,<9\"", "specifier = \">=80\"")
+        .replace("specifier = \">=0.20\"", "specifier = \">=99\"")
+        .replace("specifier = \">=2\" }", "specifier = \">=200\" }");
+    insta::assert_debug_snapshot!(conflicts(&edited, &chosen));
+    // The extra that takes numpy is not asked for, nor is the one of the library by the worker.
+    insta::assert_debug_snapshot!(conflicts(&edited, &selection("services/worker", &[], &[])));
+    let with = LOCK.replace(
+        "[manifest]\n",
+        "[manifest]\noverrides = [{ name = \"Click\", specifier = \"==1\" }]\n",
+    );
+    let lock = parse(&SourceFile::new("uv.lock", with)).unwrap();
+    assert_eq!(
+        overrides(&lock)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["click"]
+    );
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_panics_the_reader(text in "\\PC*", at in 0usize..4000, with in "[\\[\\]{}=\"a-z0-9\\n#,. -]{0,12}") {

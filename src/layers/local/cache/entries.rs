@@ -27,6 +27,8 @@ pub struct Usage {
     pub wheels: Kind,
     /// Layers.
     pub layers: Kind,
+    /// What wheels say of themselves.
+    pub metadata: Kind,
     /// Unfinished downloads and layers.
     pub unfinished: Kind,
     /// When the entry that was not used for longest was used.
@@ -36,7 +38,7 @@ pub struct Usage {
 impl Usage {
     /// Bytes of everything.
     pub fn bytes(&self) -> u64 {
-        self.wheels.bytes + self.layers.bytes + self.unfinished.bytes
+        self.wheels.bytes + self.layers.bytes + self.metadata.bytes + self.unfinished.bytes
     }
 }
 
@@ -54,6 +56,7 @@ pub(super) struct Entry {
 pub(super) enum Sort {
     Wheel,
     Layer,
+    Metadata,
     /// In `work`, or a blob without a record.
     Unfinished,
 }
@@ -66,6 +69,7 @@ impl Cache {
             let kind = match entry.sort {
                 Sort::Wheel => &mut usage.wheels,
                 Sort::Layer => &mut usage.layers,
+                Sort::Metadata => &mut usage.metadata,
                 Sort::Unfinished => &mut usage.unfinished,
             };
             kind.entries += 1;
@@ -102,6 +106,9 @@ impl Cache {
                 let entry = Entry::of(Sort::Unfinished, vec![blob]);
                 entries.extend(entry.filter(|entry| entry.is_older_than(ORPHANED)));
             }
+        }
+        for about in files_in(&self.root.join("metadata"))? {
+            entries.extend(Entry::of(Sort::Metadata, vec![about]));
         }
         for work in files_in(&self.root.join("work"))? {
             entries.extend(Entry::of(Sort::Unfinished, vec![work]));

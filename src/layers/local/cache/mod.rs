@@ -4,6 +4,7 @@
 //! wheels/SHA256/FILENAME      a wheel as it was downloaded
 //! layers/KEY.FORMAT.json      what is known of a layer
 //! blobs/SHA256                its bytes
+//! metadata/SHA256.json        what a wheel says of itself
 //! work/                       what is being written
 //! claims/                     who is making what
 //! ```
@@ -23,6 +24,7 @@
 mod claim;
 mod entries;
 mod held;
+mod metadata;
 mod place;
 mod prune;
 mod size;
@@ -45,7 +47,7 @@ pub use self::size::Size;
 use crate::layers::key::hex;
 use crate::layers::{Format, LayerKey, LayerRecord};
 
-const FOLDERS: [&str; 5] = ["wheels", "layers", "blobs", "work", "claims"];
+const FOLDERS: [&str; 6] = ["wheels", "layers", "blobs", "metadata", "work", "claims"];
 
 /// How long unfinished work of nobody is kept: a download may be gone on with.
 const UNFINISHED: Duration = Duration::from_hours(24);
