@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Spanned, did_you_mean};
-use crate::frontend::{Failure, Files, Project, census, no_manifest, unused};
+use crate::frontend::{Failure, Files, Missing, Project, census, no_manifest, unused};
 use crate::manifest::{self, Manifest, Service};
-use crate::plan;
-use crate::python::Interpreter;
 use crate::python::text::of_file;
 
 /// Where the project is.
@@ -55,33 +53,30 @@ impl ProjectArgs {
         loop {
             match census::gather(&opened.file, &opened.manifest, service, &files)? {
                 Ok(project) => return Ok((project, files)),
-                Err(missing) => {
-                    for path in missing {
-                        let text = read(&self.context.join(path.as_str()), path.as_str())?;
-                        files.insert(path, text.map(Into::into));
-                    }
-                }
+                Err(missing) => self.read(missing, &mut files)?,
             }
         }
+    }
+
+    fn read(&self, missing: Missing, files: &mut Files) -> Result<(), Failure> {
+        for path in missing {
+            let text = read(&self.context.join(path.as_str()), path.as_str())?;
+            files.insert(path, text.map(Into::into));
+        }
+        Ok(())
     }
 }
 
 impl Opened {
     /// Constraints of packages that no service installs, as far as the locks on disk tell.
     pub(in crate::cli) fn unused(&self, args: &ProjectArgs) -> Result<Diagnostics, Failure> {
-        let services = self.manifest.services.iter();
-        let services = services
-            .map(|(name, service)| args.gather(self, (&name.value, service)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let Some((_, first)) = self.manifest.services.first() else {
-            return Ok(Diagnostics::default());
-        };
-        let image = plan::stand(&self.manifest, first).image;
-        let python = self.manifest.python.as_ref();
-        let minor = python.map_or_else(|| census::minor_of(&image), |python| python.value);
-        let target = Interpreter::assumed(minor, "amd64");
-        let environment = target.markers().map_err(Diagnostic::error)?;
-        Ok(unused(&services, &environment))
+        let mut files = Files::new();
+        loop {
+            match unused(&self.file, &self.manifest, &files) {
+                Ok(found) => return Ok(found),
+                Err(missing) => args.read(missing, &mut files)?,
+            }
+        }
     }
 
     /// The names of all services, in the order of the manifest.

@@ -149,6 +149,7 @@ impl Build<'_> {
         )?;
         let cx = self.context(platform, &image.reference, base::environment(&image.config));
         emulate::base(self.engine, platform, &self.loaded.file, &self.stand())?;
+        self.unused(&files).await?;
         let service = if self.target.base_only {
             let plan = self.plan(
                 &cx,

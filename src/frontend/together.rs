@@ -60,7 +60,7 @@ impl Build<'_> {
     }
 
     /// All that was found, each once in a build; mistakes end it.
-    async fn say_all(&self, found: Diagnostics) -> Result<(), Failure> {
+    pub(super) async fn say_all(&self, found: Diagnostics) -> Result<(), Failure> {
         let (mistakes, warnings) = found
             .into_iter()
             .partition::<Vec<_>, _>(|told| told.severity == Severity::Error);

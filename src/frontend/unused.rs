@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pep508_rs::MarkerEnvironment;
 
-use super::{Files, Project, locked_versions};
+use super::build::Build;
+use super::{Failure, Files, Missing, Origin, Project, census, locked_versions};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
-use crate::manifest::ProjectPath;
-use crate::python::{PackageName, requirements};
+use crate::manifest::{Manifest, ProjectPath};
+use crate::plan;
+use crate::python::{Interpreter, PackageName, requirements};
 
 /// Packages that are named in a line.
 const NAMED: usize = 8;
@@ -23,12 +25,55 @@ struct Readers {
     unknown: bool,
 }
 
-/// One warning for each file of constraints that limits packages of no service. A constraint whose marker does not hold
-/// is not looked at.
-pub fn unused(services: &[(Project, Files)], environment: &MarkerEnvironment) -> Diagnostics {
+/// One warning for each file of constraints that limits packages of no service, or what has to be read first. A service with
+/// mistakes tells them itself; nothing is known then. A constraint whose marker does not hold is not looked at.
+pub fn unused(file: &SourceFile, manifest: &Manifest, files: &Files) -> Result<Diagnostics, Missing> {
+    let mut projects = Vec::new();
+    let mut missing = Missing::new();
+    for (name, service) in &manifest.services {
+        match Project::gather(file, manifest, (name, service), files) {
+            Ok(Ok(project)) => projects.push(project),
+            Ok(Err(more)) => missing.extend(more),
+            Err(_) => return Ok(Diagnostics::default()),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(missing);
+    }
+    Ok(
+        environment(manifest).map_or_else(Diagnostics::default, |environment| {
+            of_projects(&projects, files, &environment)
+        }),
+    )
+}
+
+impl Build<'_> {
+    /// Says so in a build, as far as what was read for it tells. A command that builds many services says it once for all.
+    pub(super) async fn unused(&self, files: &Files) -> Result<(), Failure> {
+        if matches!(self.request.origin, Origin::Disk { .. }) {
+            return Ok(());
+        }
+        match unused(&self.loaded.file, &self.loaded.manifest, files) {
+            Ok(found) => self.say_all(found).await,
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// What markers are evaluated for: the first service's Python, as far as the manifest tells.
+fn environment(manifest: &Manifest) -> Option<MarkerEnvironment> {
+    let (_, first) = manifest.services.first()?;
+    let python = manifest.python.as_ref();
+    let minor = python.map_or_else(
+        || census::minor_of(&plan::stand(manifest, first).image),
+        |python| python.value,
+    );
+    Interpreter::assumed(minor, "amd64").markers().ok()
+}
+
+fn of_projects(projects: &[Project], read: &Files, environment: &MarkerEnvironment) -> Diagnostics {
     let mut files = BTreeMap::<ProjectPath, Readers>::new();
-    let mut texts = BTreeMap::<&ProjectPath, &str>::new();
-    for (project, read) in services {
+    for project in projects {
         for path in constraint_files(project, read) {
             let readers = files.entry(path).or_default();
             match &project.lock {
@@ -38,15 +83,11 @@ pub fn unused(services: &[(Project, Files)], environment: &MarkerEnvironment) ->
                 None => readers.unknown = true,
             }
         }
-        texts.extend(
-            read.iter()
-                .filter_map(|(path, text)| Some((path, text.as_deref()?))),
-        );
     }
     let known = files.into_iter().filter(|(_, readers)| !readers.unknown);
     known
         .filter_map(|(path, readers)| {
-            let file = SourceFile::new(path.as_str(), *texts.get(&path)?);
+            let file = SourceFile::new(path.as_str(), read.get(&path)?.clone()?);
             told(&file, &readers.names, environment)
         })
         .collect()
@@ -114,7 +155,6 @@ fn constraint_files(project: &Project, files: &Files) -> BTreeSet<ProjectPath> {
 mod tests {
     use super::*;
     use crate::manifest;
-    use crate::python::Interpreter;
 
     const LOCK: &str = "lock-version = \"1.0\"\ncreated-by = \"x\"\n[[packages]]\nname = \"Idna\"\nversion = \"3\"\n[[packages]]\nname = \"six\"\nversion = \"1\"\n";
 
@@ -138,15 +178,8 @@ mod tests {
         ] {
             files.insert(path.parse().unwrap(), Some(text.into()));
         }
-        let services = ["a", "b"].map(|name| {
-            let service = manifest.service(name).unwrap();
-            let project = Project::gather(&file, &manifest, (name, service), &files);
-            (project.unwrap().unwrap(), files.clone())
-        });
-        let environment = Interpreter::assumed("3.11".parse().unwrap(), "amd64")
-            .markers()
-            .unwrap();
-        unused(&services, &environment)
+        unused(&file, &manifest, &files)
+            .unwrap()
             .iter()
             .map(Diagnostic::summary)
             .collect()

@@ -22,6 +22,7 @@ use super::interrupt::cancelled_by_signals;
 use crate::bridge::GrpcBridge;
 use crate::client::spec::{Dest, Output};
 use crate::client::{Building, Work, WorkError};
+use crate::diag::Diagnostics;
 use crate::report::{Printer, Progress};
 use crate::run::{self, Job};
 use crate::{diag, frontend};
@@ -29,8 +30,8 @@ use crate::{diag, frontend};
 /// Builds the services asked for, one after the other or side by side.
 pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
     let opened = args.project.open()?;
-    if args.progress != Progress::Json && opened.warnings.iter().next().is_some() {
-        Printer::new().note(&diag::render_all(&opened.warnings, true));
+    if args.progress != Progress::Json {
+        warn(args, &opened);
     }
     let services = services::asked(args, &opened)?;
     let outputs = outputs::Wanted::new(args, services.len())?;
@@ -88,6 +89,16 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
         metadata::write(path, &ran)?;
     }
     Failure::of_run(&ran).map_or(filled, Err)
+}
+
+/// What is true of the whole project, once for all services. Mistakes are told by the services that make them.
+fn warn(args: &BuildArgs, opened: &Opened) {
+    let unused = opened.unused(&args.project).unwrap_or_default();
+    let warnings = opened.warnings.iter().chain(unused.iter()).cloned();
+    let warnings = warnings.collect::<Diagnostics>();
+    if !warnings.is_empty() {
+        Printer::new().note(&diag::render_all(&warnings, true));
+    }
 }
 
 /// Exports the files of one target into a directory.
