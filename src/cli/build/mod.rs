@@ -20,6 +20,7 @@ pub(in crate::cli) use self::request::secrets;
 use super::Failure;
 use super::interrupt::cancelled_by_signals;
 use crate::bridge::GrpcBridge;
+use crate::cli::project::Opened;
 use crate::client::spec::{Dest, Output};
 use crate::client::{Building, Work, WorkError};
 use crate::diag::Diagnostics;
