@@ -69,7 +69,7 @@ impl Checked {
             1 => "1 service is".to_owned(),
             count => format!("{count} services are"),
         };
-        let mut text = format!("{services} well described");
+        let text = format!("{services} well described");
         if self.unknown.is_empty() {
             return text;
         }
@@ -80,12 +80,13 @@ impl Checked {
         }
         let wheels = plural(self.unknown.len(), "wheel");
         let named = named.join(", ");
-        text += &if self.online {
-            format!("\nnote: the indexes do not say what {wheels} need: {named}")
+        if self.online {
+            format!("{text}\nnote: the indexes do not say what {wheels} need: {named}")
         } else {
-            format!("\nnote: what {wheels} need is not known here, `--online` asks the indexes: {named}")
-        };
-        text
+            format!(
+                "{text}\nnote: what {wheels} need is not known here, `--online` asks the indexes: {named}"
+            )
+        }
     }
 }
 

@@ -83,9 +83,10 @@ fn lost(
     let Some(versions) = entries.get(&name) else {
         return Some(RequiresDist::locked(text, span(dependency)));
     };
-    let fits = |there: &Option<&str>| there.is_none() || version.is_none() || there == &version.as_deref();
+    let fits = |there: Option<&str>| there.is_none() || version.is_none() || there == version.as_deref();
     let is_installed = installed.iter().any(|pick| pick.name == name);
-    (!versions.iter().any(fits) && is_installed).then(|| RequiresDist::locked(text, span(dependency)))
+    (!versions.iter().copied().any(fits) && is_installed)
+        .then(|| RequiresDist::locked(text, span(dependency)))
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ fn what_packages_of_a_poetry_lock_need_is_known() {
                 at.line, at.column
             )
         }
-        other => format!("{other:?}"),
+        other @ crate::python::together::Conflict::Path { .. } => format!("{other:?}"),
     });
     assert_eq!(
         found.collect::<Vec<_>>(),
