@@ -116,7 +116,7 @@ services:
 ";
 
 /// A project that installs one source distribution of the index, from a lock.
-fn locked(index: &Index, package: &str, sha256: &str) -> Project {
+pub(crate) fn locked(index: &Index, package: &str, sha256: &str) -> Project {
     let project = Project::new();
     let manifest = LOCKED.replace("URL", &index.url()).replace("PACKAGE", package);
     project.write("wheelwright.yaml", &manifest);

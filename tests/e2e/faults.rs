@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 
@@ -72,6 +73,37 @@ fn a_store_that_is_silent_is_waited_for_once() {
     let said = shop.run(&["build", "api", "--progress=plain", "--build-arg", &store]);
     let said = said.ok();
     assert_eq!(said.matches("no answer within 10 s").count(), 1, "{said}");
+}
+
+#[test]
+fn a_store_that_trickles_is_left_for_who_makes_layers() {
+    let Some(engines) = engines() else { return };
+    let shop = Shop::new(&engines, "trickles");
+    let port = server(|stream| drop(std::thread::spawn(move || trickle(stream))));
+    let store = format!("WHEELWRIGHT_WHEEL_STORE=127.0.0.1:{port}/wheels");
+    let begun = Instant::now();
+    let said = shop.run(&["build", "api", "--progress=plain", "--build-arg", &store]);
+    let said = said.ok();
+    assert_eq!(said.matches("no answer within 10 s").count(), 1, "{said}");
+    // Once for all layers and the base, and what it takes to make three layers on a busy machine.
+    assert!(begun.elapsed() < Duration::from_secs(60), "{said}");
+}
+
+/// Answers with a manifest, a few bytes a second.
+fn trickle(mut stream: TcpStream) {
+    let mut heard = [0; 4096];
+    drop(stream.read(&mut heard));
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\nContent-Length: 1000\r\n\r\n";
+    let bytes = head
+        .bytes()
+        .chain(std::iter::repeat(b' '))
+        .take(head.len() + 1000);
+    for byte in bytes {
+        if stream.write_all(&[byte]).is_err() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Keeps a connection until the other end gives up.
@@ -151,11 +183,10 @@ fn stores_that_give_tokens_are_filled_and_used() {
     let said = wheelwright(&wrong, &["build", "api", "--progress=plain"]).ok();
     assert_eq!(said.matches("could not be asked").count(), 1, "{said}");
 
-    // A token runs out in the middle of the upload, and a connection breaks off. The engines' registry has
-    // nothing of an upload that broke off, so it is begun anew.
+    // A token runs out in the middle of the upload, and a connection breaks off: it goes on with what is missing.
     wheelwright(&right, &["wheels", "push"]).ok();
     let log = front.log();
-    for line in ["401 PATCH", "broke off PATCH"] {
+    for line in ["401 PATCH", "broke off PATCH", "went on at"] {
         assert!(log.contains(line), "no `{line}` in:\n{log}");
     }
     let again = wheelwright(&right, &["wheels", "push"]).ok();

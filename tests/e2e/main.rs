@@ -29,6 +29,8 @@ mod older;
 mod private;
 mod project;
 mod recorded;
+mod resumed;
+mod secrets;
 mod session;
 mod smoke;
 mod sources;

@@ -2,8 +2,9 @@
 
 registry.py UPSTREAM LOGIN: passes everything on to UPSTREAM (HOST:PORT). With a login, USER:PASSWORD, whoever has no token is
 sent to /token, where tokens are given for what was asked to those who have the login; the first token that comes with a part
-of a blob has just run out, and the second part breaks off in its middle. Without a login it is read-only. Prints its port,
-then a line for each token, each refusal and each part that broke off.
+of a blob has just run out, and the second part breaks off in its middle: the first half is kept, so that the upload may go on
+with the other. Without a login it is read-only. Prints its port, then a line for each token, each refusal, each part that broke
+off and each that went on.
 """
 import base64
 import http.client
@@ -22,6 +23,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
     upstream = login = ""
     tokens = {}
     parts = itertools.count()
+    moved = {}
 
     def answer(self):
         part = next(self.parts) if self.command == "PATCH" else None
@@ -29,10 +31,16 @@ class Registry(http.server.BaseHTTPRequestHandler):
         if part == 0:
             self.tokens.pop(self.headers.get("Authorization", "").removeprefix("Bearer "), None)
         if part == 1 and self.login:
-            self.upstream_answer(self.rfile.read(length // 2))
+            answer, _ = self.upstream_answer(self.rfile.read(length // 2))
+            place = urllib.parse.urlsplit(answer.getheader("Location"))
+            self.moved[self.path] = f"{place.path}?{place.query}"
             print("broke off", self.command, self.path, flush=True)
             self.close_connection = True
             return
+        if self.command == "PATCH" and "Content-Range" in self.headers:
+            print("went on at", self.headers["Content-Range"], flush=True)
+        # Where an upload that broke off is now.
+        self.path = self.moved.get(self.path, self.path)
         body = self.rfile.read(length)
         url = urllib.parse.urlsplit(self.path)
         if url.path == "/token":
