@@ -77,7 +77,7 @@ impl Registry {
             .folder
             .path()
             .join("data/docker/registry/v2/repositories/wheels/_uploads");
-        let deadline = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + Duration::from_mins(2);
         let begun = || {
             let uploads = fs::read_dir(&uploads).into_iter().flatten().flatten();
             let mut sizes =

@@ -92,7 +92,10 @@ fn site_packages_equal_those_of_uv() {
 /// The same with bytecode that is there or not, whatever is in it.
 fn without_bytes(mut tree: BTreeMap<String, String>) -> BTreeMap<String, String> {
     for (path, file) in &mut tree {
-        if path.ends_with(".pyc") {
+        if Path::new(path)
+            .extension()
+            .is_some_and(|extension| extension == "pyc")
+        {
             "bytecode".clone_into(file);
         }
     }
