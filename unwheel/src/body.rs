@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::os::unix::fs::FileExt;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
+use sha2::Sha256;
 
 use crate::archive::{Archive, Member};
 use crate::error::Problem;
@@ -67,25 +68,59 @@ impl Body<'_> {
     /// Streams the contents in chunks and verifies them. Chunks come before the verdict: whoever keeps them must
     /// drop them when this fails.
     pub fn stream(&self, each: Each<'_>) -> Result<(), Problem> {
-        self.stream_with_raw(&mut |_| Ok(()), each)
+        self.deliver(None, &mut |_| Ok(()), each)
     }
 
     /// Does the same, and hands out the data that [`Body::raw`] tells of as it is read, each chunk of it before the
     /// contents that it unpacks to. Of other contents no data is handed out.
     pub fn stream_with_raw(&self, packed: Each<'_>, each: Each<'_>) -> Result<(), Problem> {
+        self.deliver(None, packed, each)
+    }
+
+    /// Does the same, and puts the contents into a digest of the sink's own, which costs less than if the sink did it:
+    /// see [`Hasher::update_with`].
+    pub(crate) fn stream_hashed(
+        &self,
+        digest: &mut Sha256,
+        packed: Each<'_>,
+        each: Each<'_>,
+    ) -> Result<(), Problem> {
+        self.deliver(Some(digest), packed, each)
+    }
+
+    fn deliver(
+        &self,
+        mut also: Option<&mut Sha256>,
+        packed: Each<'_>,
+        each: Each<'_>,
+    ) -> Result<(), Problem> {
+        use sha2::Digest as _;
         match self.content {
-            Content::Bytes(bytes) => each(bytes),
-            Content::Member { member, digest } => self.archive.read_verified(*member, digest, packed, each),
+            Content::Bytes(bytes) => {
+                if let Some(also) = also {
+                    also.update(bytes);
+                }
+                each(bytes)
+            }
+            Content::Member { member, digest } => {
+                self.archive.read_verified(*member, digest, also, packed, each)
+            }
             Content::Script {
                 member,
                 digest,
                 first_line,
                 skip,
             } => {
+                let mut each = |chunk: &[u8]| {
+                    if let Some(also) = &mut also {
+                        also.update(chunk);
+                    }
+                    each(chunk)
+                };
                 each(first_line)?;
                 let mut skip = *skip;
                 self.archive
-                    .read_verified(*member, digest, &mut |_| Ok(()), &mut |chunk| {
+                    .read_verified(*member, digest, None, &mut |_| Ok(()), &mut |chunk| {
                         let dropped = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
                         skip -= dropped as u64;
                         if dropped < chunk.len() {
@@ -148,17 +183,21 @@ impl Archive {
         result
     }
 
-    /// Streams a member and compares it with its line in `RECORD` as well.
+    /// Streams a member and compares it with its line in `RECORD` as well. The contents go into `also`, too.
     pub(crate) fn read_verified(
         &self,
         member: usize,
         digest: &Digest,
+        mut also: Option<&mut Sha256>,
         packed: Each<'_>,
         each: Each<'_>,
     ) -> Result<(), Problem> {
         let mut hasher = Hasher::new(digest.algorithm);
         self.read_packed(member, packed, &mut |chunk| {
-            hasher.update(chunk);
+            match &mut also {
+                Some(also) => hasher.update_with(also, chunk),
+                None => hasher.update(chunk),
+            }
             each(chunk)
         })?;
         let found = hasher.finish();
@@ -257,6 +296,7 @@ impl Archive {
         inflate.reset(false);
         let (mut at, end) = member.data;
         let mut chunk: &[u8] = &[];
+        let mut filled = 0;
         loop {
             if chunk.is_empty() && at < end {
                 chunk = self.fill(input, at, end)?;
@@ -265,13 +305,16 @@ impl Archive {
             }
             let (read, written) = (inflate.total_in(), inflate.total_out());
             let status = inflate
-                .decompress(chunk, output, FlushDecompress::None)
+                .decompress(chunk, &mut output[filled..], FlushDecompress::None)
                 .map_err(|e| Problem::Deflate(e.to_string()))?;
             let read = small(inflate.total_in() - read);
             let written = small(inflate.total_out() - written);
             chunk = &chunk[read..];
-            if written > 0 {
-                each(&output[..written])?;
+            filled += written;
+            // Whole buffers keep the blocks of the digests that follow aligned.
+            if filled == output.len() || status == Status::StreamEnd {
+                each(&output[..filled])?;
+                filled = 0;
             }
             if status == Status::StreamEnd {
                 break;

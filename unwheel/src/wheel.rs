@@ -122,7 +122,7 @@ impl Wheel {
             let result = match digest {
                 Some(digest) => self
                     .archive
-                    .read_verified(*member, digest, &mut |_| Ok(()), &mut |_| Ok(())),
+                    .read_verified(*member, digest, None, &mut |_| Ok(()), &mut |_| Ok(())),
                 None => self.archive.read(*member, &mut |_| Ok(())),
             };
             result

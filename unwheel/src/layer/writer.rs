@@ -10,7 +10,7 @@ use super::toc::{self, Toc};
 #[cfg(feature = "zstd")]
 use super::zstd::Zstd;
 use super::{Layer, LayerFormat, tar};
-use crate::body::Body;
+use crate::body::{Body, Each};
 use crate::error::Problem;
 use crate::sink::Sink;
 
@@ -112,15 +112,12 @@ impl<'a> Writer<'a> {
         // A table refers to files by the members they start, so there every file has its own anyway.
         let smallest = if self.account.toc.is_some() { 1 } else { SMALLEST };
         let raw = body.raw().filter(|raw| raw.size >= smallest);
-        let (Packer::Gzip(gzip), Some(raw)) = (&mut self.packer, raw) else {
-            return body.stream(&mut |chunk| self.contents(chunk));
+        let Self { packer, account } = self;
+        let (Packer::Gzip(gzip), Some(raw)) = (&mut *packer, raw) else {
+            return account.body(body, &mut |_| Ok(()), &mut |chunk| packer.plain(chunk));
         };
-        let account = &mut self.account;
         gzip.begin(raw)?;
-        body.stream_with_raw(&mut |packed| gzip.pass(packed), &mut |chunk| {
-            account.contents(chunk);
-            Ok(())
-        })?;
+        account.body(body, &mut |packed| gzip.pass(packed), &mut |_| Ok(()))?;
         gzip.end()
     }
 
@@ -173,6 +170,18 @@ impl Account {
     fn headers(&mut self, bytes: &[u8]) {
         self.digest.update(bytes);
         self.size += bytes.len() as u64;
+    }
+
+    /// Streams the contents of a file of a wheel past.
+    fn body(&mut self, body: Body<'_>, packed: Each<'_>, each: Each<'_>) -> Result<(), Problem> {
+        let Self { digest, size, toc } = self;
+        body.stream_hashed(digest, packed, &mut |chunk| {
+            *size += chunk.len() as u64;
+            if let Some(toc) = toc {
+                toc.contents(chunk);
+            }
+            each(chunk)
+        })
     }
 
     fn contents(&mut self, bytes: &[u8]) {
