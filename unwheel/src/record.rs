@@ -324,6 +324,24 @@ mod tests {
     }
 
     #[test]
+    fn two_digests_in_turns_are_those_of_each_alone() {
+        use sha2::Digest as _;
+        let bytes: Vec<u8> = (0..1000u16).map(|n| n.to_le_bytes()[0]).collect();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
+            for (before, length) in [(0, 0), (0, 128), (0, 1000), (7, 129), (64, 300)] {
+                let mut alone = Hasher::new(algorithm);
+                alone.update(&bytes[..length]);
+                let mut own = Hasher::new(algorithm);
+                let mut other = Sha256::new_with_prefix(&bytes[..before]);
+                own.update_with(&mut other, &bytes[..length]);
+                assert_eq!(own.finish(), alone.finish());
+                let all = Sha256::new_with_prefix(&bytes[..before]).chain_update(&bytes[..length]);
+                assert_eq!(other.finalize(), all.finalize(), "{before} {length}");
+            }
+        }
+    }
+
+    #[test]
     fn weak_hashes_are_refused() {
         for (hash, why) in [
             ("md5=1B2M2Y8AsgTpgAmY7PhCfg", "weak"),

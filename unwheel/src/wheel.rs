@@ -120,9 +120,10 @@ impl Wheel {
     pub(crate) fn verify_unused(&self) -> Vec<Error> {
         let verify = |(member, digest): &(usize, Option<Digest>)| {
             let result = match digest {
-                Some(digest) => self
-                    .archive
-                    .read_verified(*member, digest, None, &mut |_| Ok(()), &mut |_| Ok(())),
+                Some(digest) => {
+                    self.archive
+                        .read_verified(*member, digest, None, &mut |_| Ok(()), &mut |_| Ok(()))
+                }
                 None => self.archive.read(*member, &mut |_| Ok(())),
             };
             result
