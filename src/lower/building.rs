@@ -25,7 +25,7 @@ struct Unbuilt {
     tree: State,
     /// The part of the tree that is mounted.
     selector: String,
-    /// What the script finds there: `archive` or `tree`.
+    /// What the script finds there: `archive`, `tree`, or `own` where a tree has nothing but the package's own files.
     kind: &'static str,
     /// The folder in it that holds the package.
     subdirectory: String,
@@ -58,7 +58,7 @@ impl Unbuilt {
                     project: Some(cx.file_op(op, name, plan.at)),
                     tree,
                     selector,
-                    kind: "tree",
+                    kind: if folder.only.is_empty() { "tree" } else { "own" },
                     subdirectory: ".".to_owned(),
                 }
             }

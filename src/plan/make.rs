@@ -93,7 +93,7 @@ fn narrowed(mut packages: Vec<Pick>, files: &BTreeMap<ProjectPath, Option<Arc<st
             && folder.path == ProjectPath::root()
             && let Some(own) = text(PYPROJECT).and_then(OwnFiles::of)
         {
-            folder.only = own.list(|path| text(path).is_some());
+            folder.only = own.list(text);
         }
     }
     packages

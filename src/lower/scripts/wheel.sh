@@ -1,5 +1,5 @@
-# Builds the source in /src to a wheel: an archive of a source distribution, or a tree with the package in a folder of
-# it. The folder and the clock are fixed, so that paths and times in the result are too. Where a package's other
+# Builds the source in /src to a wheel: an archive of a source distribution, a tree with the package in a folder of it, or
+# the package's own files alone. The folder and the clock are fixed, so that paths and times in the result are too. Where a package's other
 # sources are (`tool.uv.sources`) is the lock's business, not the build's.
 set -eu
 python=$1 kind=$2 subdirectory=$3 name=$4 version=$5
@@ -21,9 +21,19 @@ unpack() {
     mv "$1" source
 }
 
+# Backends leave out what they do not find, and say nothing.
+complete() {
+    find source -type l | while read -r link; do
+        if [ -e "$link" ]; then continue; fi
+        echo "${link#source/} is a link to $(readlink "$link"), which is no file of this package: put the file itself there" >&2
+        exit 66
+    done
+}
+
 mkdir -p /tmp/build
 cd /tmp/build
-if [ "$kind" = tree ]; then cp -R /src source; else unpack; fi
+if [ "$kind" = archive ]; then unpack; else cp -R /src source; fi
+if [ "$kind" = own ]; then complete; fi
 # Compilers that remember, where the builder has them.
 if [ -d /usr/lib/ccache ]; then export PATH="/usr/lib/ccache:$PATH"; fi
 # A folder of the repository has its environment ready: only its own change builds it again.

@@ -2,8 +2,13 @@
 //!
 //! A folder that is also everybody else's would have the package built again for every change. So a package of a backend
 //! whose rules are few and known is taken by name: its metadata, its licences, its code. Whatever is not fully understood
-//! (plugins, hooks, tables with includes, code in other places) gets the whole folder: right comes before narrow. Only
-//! backends are known here that fail where a file is missing; setuptools leaves out what it does not find.
+//! (plugins, hooks, tables with includes, code in other places) gets the whole folder: right comes before narrow. Most
+//! backends fail where a file is missing. Setuptools and PDM leave out what they do not find, so nothing is taken by its
+//! look: only where the file names places, or where one place is known to hold everything.
+
+mod setuptools;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -37,12 +42,13 @@ const BESIDE: [&str; 17] = [
 ];
 
 /// Files that can change what any of this means.
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 6] = [
     "setup.py",
     "setup.cfg",
     "build.py",
     "hatch.toml",
     "hatch_build.py",
+    "pdm_build.py",
 ];
 
 /// A package as its pyproject.toml has it, if all of it is understood.
@@ -51,6 +57,18 @@ pub struct OwnFiles {
     /// Besides the code and [`BESIDE`].
     named: BTreeSet<String>,
     code: Code,
+    /// Which of [`SCRIPTS`] may be there after all, by what they say.
+    harmless: fn(&str, &str) -> bool,
+    /// What the backend reads out of the code.
+    read: Option<Literal>,
+}
+
+/// A text that a module assigns to a name.
+#[derive(Debug)]
+struct Literal {
+    /// Where the module may be.
+    files: [String; 2],
+    name: String,
 }
 
 #[derive(Debug)]
@@ -67,17 +85,25 @@ impl OwnFiles {
         let file = pyproject.parse::<Table>().ok()?;
         let project = file.get("project")?.as_table()?;
         let tool = file.get("tool").and_then(Value::as_table);
-        let backend = backend(file.get("build-system")?.as_table()?)?;
+        let backend = match file.get("build-system") {
+            None => "setuptools",
+            Some(system) => backend(system.as_table()?)?,
+        };
+        let table = |name: &str| tool.and_then(|tool| tool.get(name)).and_then(Value::as_table);
+        if backend == "setuptools" {
+            only(table("distutils"), &[])?;
+            return setuptools::own_files(table("setuptools"), project);
+        }
         let dynamic = project.get("dynamic").and_then(Value::as_array);
         // Flit reads both from the code itself; elsewhere they may come from anywhere.
         if backend != "flit_core" && dynamic.is_some_and(|keys| !keys.is_empty()) {
             return None;
         }
-        let table = |name: &str| tool.and_then(|tool| tool.get(name)).and_then(Value::as_table);
         let name = project.get("name")?.as_str()?;
         let code = match backend {
             "hatchling" => hatchling(table("hatch"), name)?,
             "uv_build" => uv_build(table("uv"), name)?,
+            "pdm-backend" => pdm(table("pdm"), name)?,
             "poetry-core" => {
                 let plain = ["requires-poetry", "requires-plugins", "source"];
                 only(table("poetry"), &plain)?;
@@ -91,30 +117,62 @@ impl OwnFiles {
         Some(Self {
             named: named(project)?,
             code,
+            harmless: |_, _| false,
+            read: None,
         })
     }
 
-    /// The files whose presence [`Self::list`] asks for.
+    /// The files that [`Self::list`] asks for.
     pub fn asks(&self) -> impl Iterator<Item = &str> {
         let signs = match &self.code {
             Code::At(_) => &[][..],
             Code::One { signs, .. } => signs,
         };
-        SCRIPTS.into_iter().chain(signs.iter().map(String::as_str))
+        let read = self.read.iter().flat_map(|literal| &literal.files);
+        SCRIPTS
+            .into_iter()
+            .chain(signs.iter().chain(read).map(String::as_str))
     }
 
-    /// Paths of the root that hold the package, as patterns; empty where it has to be the whole folder.
-    pub fn list(&self, there: impl Fn(&str) -> bool) -> Vec<String> {
+    /// Paths of the root that hold the package, as patterns; empty where it has to be the whole folder. `text` has the
+    /// files that are there.
+    pub fn list<'a>(&self, text: impl Fn(&str) -> Option<&'a str>) -> Vec<String> {
+        let harmful = |path: &&str| text(path).is_some_and(|text| !(self.harmless)(path, text));
+        let unread = |literal: &Literal| !literal.is_in(&text);
         let code = match &self.code {
-            _ if SCRIPTS.into_iter().any(&there) => return Vec::new(),
-            Code::One { signs, .. } if !signs.iter().any(|sign| there(sign)) => return Vec::new(),
+            _ if SCRIPTS.iter().any(harmful) || self.read.as_ref().is_some_and(unread) => return Vec::new(),
+            Code::One { signs, .. } if !signs.iter().any(|sign| text(sign).is_some()) => return Vec::new(),
             Code::At(places) | Code::One { places, .. } => places,
         };
-        let beside = BESIDE.iter().map(|path| (*path).to_owned());
+        let scripts = SCRIPTS.into_iter().filter(|path| text(path).is_some());
+        let beside = BESIDE.into_iter().chain(scripts).map(str::to_owned);
         let all = beside
             .chain(self.named.iter().cloned())
             .chain(code.iter().cloned());
         all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+impl Literal {
+    /// Whether one module alone assigns it, once and in plain words: then no backend runs the code for it.
+    fn is_in<'a>(&self, text: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let mut found = self.files.iter().filter_map(|path| text(path));
+        let (Some(module), None) = (found.next(), found.next()) else {
+            return false;
+        };
+        let mut lines = module.lines().filter(|line| line.contains(&self.name));
+        let (Some(line), None) = (lines.next(), lines.next()) else {
+            return false;
+        };
+        let value = line.strip_prefix(&self.name).map(str::trim);
+        let value = value.and_then(|rest| rest.strip_prefix('=')).map(str::trim);
+        value.is_some_and(|value| {
+            let plain = value.trim_matches('"');
+            value.len() == plain.len() + 2
+                && plain
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || ".+!-_".contains(c))
+        })
     }
 }
 
@@ -125,11 +183,15 @@ fn backend(system: &Table) -> Option<&'static str> {
         "uv_build" => "uv_build",
         "poetry.core.masonry.api" => "poetry-core",
         "flit_core.buildapi" => "flit_core",
+        "pdm.backend" => "pdm-backend",
+        "setuptools.build_meta" => "setuptools",
         _ => return None,
     };
     let alone = |text: &Value| {
         let wanted = requirement::parse(text.as_str()?).ok()?;
-        (wanted.name.as_ref() == package.replace('_', "-")).then_some(())
+        let name = wanted.name.as_ref();
+        let belongs = package == "setuptools" && name == "wheel";
+        (belongs || name == package.replace('_', "-")).then_some(())
     };
     only(Some(system), &["build-backend", "requires"])?;
     system.get("requires")?.as_array()?.iter().try_for_each(alone)?;
@@ -173,11 +235,7 @@ fn hatchling(table: Option<&Table>, name: &str) -> Option<Code> {
         return found();
     };
     only(Some(wheel.as_table()?), &["packages"])?;
-    let packages = wheel.get("packages")?.as_array()?.iter();
-    let places = packages
-        .map(|path| plain(path.as_str()?))
-        .collect::<Option<Vec<_>>>()?;
-    (!places.is_empty()).then_some(Code::At(places))
+    paths(wheel.get("packages")?).map(Code::At)
 }
 
 fn uv_build(table: Option<&Table>, name: &str) -> Option<Code> {
@@ -202,6 +260,33 @@ fn uv_build(table: Option<&Table>, name: &str) -> Option<Code> {
         signs: vec![format!("{place}/__init__.py")],
         places: vec![place],
     })
+}
+
+/// What is included by name, or all of `src` where it is there. Of a flat layout PDM takes every package that it sees.
+fn pdm(table: Option<&Table>, name: &str) -> Option<Code> {
+    only(
+        table,
+        &["build", "dev-dependencies", "scripts", "source", "resolution"],
+    )?;
+    let build = table.and_then(|pdm| pdm.get("build"));
+    let build = build.map_or(Some(None), |build| build.as_table().map(Some))?;
+    let plain_keys = ["is-purelib", "editable-backend", "excludes", "source-includes"];
+    only(build, &[&plain_keys[..], &["includes", "package-dir"]].concat())?;
+    let get = |key: &str| build.and_then(|build| build.get(key));
+    match (get("includes"), get("package-dir")) {
+        (Some(includes), _) => paths(includes).map(Code::At),
+        (None, Some(folder)) => Some(Code::At(vec![plain(folder.as_str()?)?])),
+        (None, None) => one(name, &["src/{}/__init__.py"]),
+    }
+}
+
+/// At least one path.
+fn paths(list: &Value) -> Option<Vec<String>> {
+    let paths = list.as_array()?.iter();
+    let paths = paths
+        .map(|path| plain(path.as_str()?))
+        .collect::<Option<Vec<_>>>()?;
+    (!paths.is_empty()).then_some(paths)
 }
 
 /// Where most backends look.
@@ -244,115 +329,4 @@ fn plain(path: &str) -> Option<String> {
 fn only(table: Option<&Table>, keys: &[&str]) -> Option<()> {
     let known = |key: &String| keys.contains(&key.as_str());
     table.is_none_or(|table| table.keys().all(known)).then_some(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(package: &str, backend: &str, more: &str) -> String {
-        format!(
-            "[build-system]\nrequires = [\"{package}\"]\nbuild-backend = \"{backend}\"\n[project]\nname = \"My-App\"\nversion = \"1\"\n{more}"
-        )
-    }
-
-    /// What is taken besides what always is, when these files are there.
-    fn list(text: &str, there: &[&str]) -> Vec<String> {
-        let Some(own) = OwnFiles::of(text) else {
-            return Vec::new();
-        };
-        let asks = own.asks().map(str::to_owned).collect::<BTreeSet<_>>();
-        let mut list = own.list(|path| {
-            assert!(asks.contains(path), "{path} was not asked for");
-            there.contains(&path)
-        });
-        list.retain(|path| !BESIDE.contains(&path.as_str()));
-        list
-    }
-
-    #[test]
-    fn code_is_taken_where_a_backend_finds_it() {
-        let all = ["My_App", "My_App.py", "my_app", "my_app.py", "src"];
-        for (package, backend) in [
-            ("hatchling>=1.27", "hatchling.build"),
-            ("poetry-core>=2,<3", "poetry.core.masonry.api"),
-            ("flit_core>=3.2", "flit_core.buildapi"),
-        ] {
-            let text = text(package, backend, "");
-            assert_eq!(list(&text, &["src/my_app/__init__.py"]), all, "{backend}");
-            assert_eq!(list(&text, &["My_App.py"]), all, "{backend}");
-            assert_eq!(list(&text, &["other/__init__.py"]), [""; 0], "{backend}");
-        }
-        let uv = |more: &str| text("uv_build>=0.8,<0.9", "uv_build", more);
-        assert_eq!(list(&uv(""), &["src/my_app/__init__.py"]), all);
-        assert_eq!(list(&uv(""), &["my_app/__init__.py"]), [""; 0]);
-        let flat = uv("[tool.uv.build-backend]\nmodule-root = \"\"\nmodule-name = \"app\"\n");
-        assert_eq!(list(&flat, &["app/__init__.py"]), ["app"]);
-        let hatch = "[tool.hatch.build.targets.wheel]\npackages = [\"lib/app\", \"src/b/\"]\n";
-        assert_eq!(
-            list(&text("hatchling", "hatchling.build", hatch), &[]),
-            ["lib/app", "src/b"]
-        );
-    }
-
-    #[test]
-    fn named_files_belong_to_it() {
-        let more = "readme = { file = \"docs/about.md\", content-type = \"text/markdown\" }\nlicense-files = [\"legal/a.txt\"]\n";
-        let text = text("hatchling", "hatchling.build", more);
-        let found = list(&text, &["my_app/__init__.py"]);
-        assert!(found.contains(&"docs/about.md".to_owned()), "{found:?}");
-        assert!(found.contains(&"legal/a.txt".to_owned()), "{found:?}");
-    }
-
-    #[test]
-    fn what_is_not_understood_takes_everything() {
-        let there = ["my_app/__init__.py", "src/my_app/__init__.py"];
-        for (package, backend, more) in [
-            ("setuptools", "setuptools.build_meta", ""),
-            ("hatchling\", \"hatch-vcs", "hatchling.build", ""),
-            ("hatchling", "hatchling.build", "dynamic = [\"version\"]\n"),
-            ("hatchling", "hatchling.build", "readme = \"../README.md\"\n"),
-            ("hatchling", "hatchling.build", "license-files = [\"legal/*\"]\n"),
-            (
-                "hatchling",
-                "hatchling.build",
-                "[tool.hatch.version]\npath = \"v.py\"\n",
-            ),
-            (
-                "hatchling",
-                "hatchling.build",
-                "[tool.hatch.build.hooks.custom]\n",
-            ),
-            (
-                "hatchling",
-                "hatchling.build",
-                "[tool.hatch.build.targets.wheel]\nforce-include = {}\n",
-            ),
-            (
-                "poetry-core",
-                "poetry.core.masonry.api",
-                "[tool.poetry]\ninclude = [\"x\"]\n",
-            ),
-            (
-                "uv_build",
-                "uv_build",
-                "[tool.uv.build-backend]\ndata = { data = \"x\" }\n",
-            ),
-            (
-                "flit_core",
-                "flit_core.buildapi",
-                "[tool.flit.module]\nname = \"other\"\n",
-            ),
-        ] {
-            assert_eq!(
-                list(&text(package, backend, more), &there),
-                [""; 0],
-                "{package} {more}"
-            );
-        }
-        let text = text("hatchling", "hatchling.build", "");
-        assert!(!list(&text, &there).is_empty());
-        assert_eq!(list(&text, &["my_app/__init__.py", "hatch.toml"]), [""; 0]);
-        assert_eq!(list("not toml", &there), [""; 0]);
-    }
 }
