@@ -53,6 +53,23 @@ pub struct Package {
     pub archive: Option<Spanned<Archive>>,
 }
 
+impl Package {
+    /// A package of which nothing else is known yet.
+    pub(super) fn named(name: Spanned<String>) -> Self {
+        Self {
+            name,
+            version: None,
+            marker: None,
+            requires_python: None,
+            wheels: Vec::new(),
+            sdist: None,
+            vcs: None,
+            directory: None,
+            archive: None,
+        }
+    }
+}
+
 /// A commit of a repository.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case")]

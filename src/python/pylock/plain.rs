@@ -57,17 +57,7 @@ fn head(cursor: &mut Cursor<'_>) -> Option<Lock> {
 
 fn package(cursor: &mut Cursor<'_>) -> Option<Package> {
     let mut name = None;
-    let mut package = Package {
-        name: Spanned::new(0..0, String::new()),
-        version: None,
-        marker: None,
-        requires_python: None,
-        wheels: Vec::new(),
-        sdist: None,
-        vcs: None,
-        directory: None,
-        archive: None,
-    };
+    let mut package = Package::named(Spanned::new(0..0, String::new()));
     cursor.lines(|cursor, key| {
         match key {
             "name" => name = Some(cursor.spanned()?),

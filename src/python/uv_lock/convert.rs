@@ -23,15 +23,8 @@ pub(super) fn package(
     let name = package.name.get_ref();
     let spanned = |value| toml::Spanned::new(package.name.span(), value);
     let mut found = pylock::Package {
-        name: package.name.clone(),
         version: package.version.clone(),
-        marker: None,
-        requires_python: None,
-        wheels: Vec::new(),
-        sdist: None,
-        vcs: None,
-        directory: None,
-        archive: None,
+        ..pylock::Package::named(package.name.clone())
     };
     if let Some(git) = &source.git {
         let vcs = git_source(git).ok_or_else(|| wrong(format!("`{git}` of `{name}` names no commit")))?;
