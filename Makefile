@@ -3,6 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 ENGINE := scripts/engine
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 # shellcheck and cargo-deny are run where they are installed; the engines bring a shellcheck along.
 export PATH := $(PATH):$(CURDIR)/.engine/cache/bin:$(CURDIR)/.engine/cache/cargo/bin
 SCRIPTS := scripts/engine .ci/run bench/wheels
@@ -23,8 +24,13 @@ engine-down: ## end exactly what `make engine` started
 frontend: ## rebuild the frontend image after a change of the sources
 	@$(ENGINE) frontend
 
-build: ## build the wheelwright command: target/release/wheelwright
+# unwheel is static, as it runs inside of builds; against musl it is half as large as against glibc.
+build: ## build the command and, beside it, unwheel: target/release
 	cargo build --locked --release --package wheelwright
+	@libc=musl; [ -d "$$(rustc --print sysroot)/lib/rustlib/$$(uname -m)-unknown-linux-musl" ] || libc=gnu; \
+	target="$$(uname -m)-unknown-linux-$$libc"; \
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --package unwheel --target "$$target"; \
+	install "$(TARGET)/$$target/release/unwheel" "$(TARGET)/release/unwheel"
 
 demo: engine ## build the six services of examples/voice, run two, show three rebuilds
 	scripts/demo
