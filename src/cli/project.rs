@@ -35,6 +35,10 @@ pub struct Opened {
 impl ProjectArgs {
     /// Reads and checks the manifest.
     pub fn open(&self) -> Result<Opened, Failure> {
+        if !self.context.is_dir() {
+            let folder = self.context.display();
+            return Err(Diagnostic::error(format!("there is no folder `{folder}`")).into());
+        }
         let text =
             read(&self.context.join(&self.file), &self.file)?.ok_or_else(|| no_manifest(&self.file))?;
         let file = SourceFile::new(self.file.as_str(), text);

@@ -3,8 +3,8 @@
 #[cfg(feature = "command")]
 use std::path::Path;
 
-use super::reader::Shape;
-use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
+use super::reader::{Reader, Shape};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, did_you_mean};
 use crate::manifest::{ProjectPath, Service};
 use crate::plan::{self, FileFrom};
 
@@ -39,13 +39,18 @@ pub(super) fn of(service: &Service) -> Vec<Listed> {
 }
 
 /// An error for each listed path that is not there, or not what it should be.
-pub(super) fn mistakes(file: &SourceFile, listed: &[Listed], found: &[Option<Shape>]) -> Diagnostics {
+pub(super) fn mistakes(
+    file: &SourceFile,
+    listed: &[Listed],
+    found: &[Option<Shape>],
+    reader: &dyn Reader,
+) -> Diagnostics {
     let mistake = |(listed, found): (&Listed, &Option<Shape>)| {
         let path = &listed.path;
         let mistake = match found {
             None => Diagnostic::error(format!("`{path}` is not in the repository"))
                 .label("not there, or left out by .dockerignore")
-                .help("paths are relative to the repository's root, the build context"),
+                .help(instead_of(path, reader)),
             Some(Shape::Folder) if listed.file => {
                 Diagnostic::error(format!("expected a file, found the folder `{path}`"))
                     .help("folders are listed in `code`")
@@ -57,6 +62,17 @@ pub(super) fn mistakes(file: &SourceFile, listed: &[Listed], found: &[Option<Sha
     listed.iter().zip(found).filter_map(mistake).collect()
 }
 
+/// What to write in place of a path that is not there.
+fn instead_of(path: &ProjectPath, reader: &dyn Reader) -> String {
+    if path.as_str().contains(['*', '?', '[']) {
+        return "patterns are not read here: list folders, and leave files out with `.dockerignore`"
+            .to_owned();
+    }
+    let beside = reader.beside(path);
+    did_you_mean(path.as_str(), beside.iter().map(ProjectPath::as_str))
+        .unwrap_or_else(|| "paths are relative to the repository's root, the build context".to_owned())
+}
+
 /// The same for a repository on this machine, without an engine.
 #[cfg(feature = "command")]
 pub(crate) async fn check(
@@ -64,7 +80,7 @@ pub(crate) async fn check(
     repository: &Path,
     service: &Service,
 ) -> Result<(), super::Failure> {
-    use super::reader::{ByDisk, Reader as _};
+    use super::reader::ByDisk;
 
     let disk = ByDisk {
         context: repository.to_owned(),
@@ -81,7 +97,7 @@ pub(crate) async fn check(
     let found = disk
         .shapes(&context, &buildkit_llb::State::scratch(), &paths)
         .await?;
-    let mistakes = mistakes(file, &listed, &found);
+    let mistakes = mistakes(file, &listed, &found, &disk);
     if mistakes.is_empty() {
         Ok(())
     } else {

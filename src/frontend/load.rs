@@ -218,7 +218,7 @@ impl Loaded<'_> {
             .map(|listed| listed.path.clone())
             .collect::<Vec<_>>();
         let found = self.reader.shapes(&self.context, source, &paths).await?;
-        Ok(listed::mistakes(&self.file, listed, &found))
+        Ok(listed::mistakes(&self.file, listed, &found, self.reader.as_ref()))
     }
 }
 

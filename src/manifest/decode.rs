@@ -2,6 +2,7 @@
 
 use super::fields::{Cx, Fields};
 use super::indexes;
+use super::scalar::PythonMinor;
 use super::store::{LongWheelStore, WheelStore};
 use super::types::{
     Base, FileSource, FileSpec, HealthTest, Healthcheck, LayerSettings, Manifest, Service, WheelSettings,
@@ -22,7 +23,7 @@ pub(super) fn manifest(file: &SourceFile, root: &Node, diagnostics: &mut Diagnos
     }
     let mut fields = cx.fields("the manifest", root)?;
     let manifest = manifest_fields(&mut cx, &mut fields);
-    if manifest.services.is_empty() {
+    if manifest.services.is_empty() && !says(root, "services") && !fields.misspelled("services") {
         cx.push(
             Diagnostic::error("the manifest declares no services")
                 .at(file, fields.place("services").unwrap_or_default())
@@ -36,7 +37,7 @@ pub(super) fn manifest(file: &SourceFile, root: &Node, diagnostics: &mut Diagnos
 fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
     Manifest {
         name: f.take("name").and_then(|n| cx.text("name", n)),
-        python: f.take("python").and_then(|n| cx.parsed("python", n)),
+        python: f.take("python").and_then(|n| python(cx, n)),
         platforms: f.take("platforms").and_then(|n| cx.list("platforms", n)),
         wheel_store: f.take("wheel_store").and_then(|n| wheel_store(cx, n)),
         indexes: f
@@ -76,6 +77,24 @@ fn manifest_fields(cx: &mut Cx<'_>, f: &mut Fields<'_>) -> Manifest {
             })
             .unwrap_or_default(),
     }
+}
+
+/// The base image decides about the patch release, so one that is named here would only seem to count.
+fn python(cx: &mut Cx<'_>, node: &Node) -> Option<Spanned<PythonMinor>> {
+    let python = cx.parsed::<PythonMinor>("python", node)?;
+    if let Value::Scalar { text, .. } = &node.value
+        && *text != python.value.to_string()
+    {
+        cx.push(
+            Diagnostic::error(format!("`{text}` is not a minor version of Python"))
+                .at(cx.file, node.span)
+                .help(format!(
+                    "write `\"{}\"`; the base image decides about the patch release",
+                    python.value
+                )),
+        );
+    }
+    Some(python)
 }
 
 fn layers(cx: &mut Cx<'_>, node: &Node) -> Option<LayerSettings> {
@@ -216,7 +235,12 @@ fn file_spec(cx: &mut Cx<'_>, node: &Node) -> Option<FileSpec> {
 }
 
 fn healthcheck(cx: &mut Cx<'_>, node: &Node) -> Option<Healthcheck> {
-    let mut f = cx.fields("a healthcheck", node)?;
+    let Some(mut f) = cx.fields("a healthcheck", node) else {
+        cx.advise(
+            "write `healthcheck: {test: [python, check.py]}`; a `test` that is a string runs in the shell",
+        );
+        return None;
+    };
     let test = f.take("test").and_then(|n| health_test(cx, n));
     let check = (
         f.take("interval").and_then(|n| cx.parsed("interval", n)),
@@ -277,6 +301,21 @@ pub(super) fn required<T>(
         cx.push(Diagnostic::error(format!("{what} needs `{key}`")).at(cx.file, node.span));
     }
     value
+}
+
+/// Whether a map has something at a key, be it right or wrong.
+fn says(node: &Node, key: &str) -> bool {
+    let Value::Mapping(entries) = &node.value else {
+        return false;
+    };
+    let nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::Mapping(entries) => entries.is_empty(),
+        _ => false,
+    };
+    entries
+        .iter()
+        .any(|entry| entry.key.value == key && !nothing(&entry.value.value))
 }
 
 fn has_key(node: &Node, key: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::advice;
 use super::types::{List, Table};
 use super::yaml::{Entry, Node, Value};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned, did_you_mean};
@@ -20,10 +21,11 @@ impl Cx<'_> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// `what` is a phrase: a key comes in backticks.
     fn mismatch(&mut self, what: &str, expected: &str, node: &Node) {
         let found = node.value.kind();
         self.push(
-            Diagnostic::error(format!("expected {expected} for `{what}`, found {found}"))
+            Diagnostic::error(format!("expected {expected} for {what}, found {found}"))
                 .at(self.file, node.span)
                 .label(format!("expected {expected}")),
         );
@@ -34,7 +36,7 @@ impl Cx<'_> {
         if let Value::Scalar { text, .. } = &node.value {
             return Some(Spanned::new(text.clone(), node.span));
         }
-        self.mismatch(what, "a string", node);
+        self.mismatch(&format!("`{what}`"), "a string", node);
         None
     }
 
@@ -76,7 +78,7 @@ impl Cx<'_> {
             Value::Scalar { text, plain: true } if text == "true" => Some(Spanned::new(true, node.span)),
             Value::Scalar { text, plain: true } if text == "false" => Some(Spanned::new(false, node.span)),
             _ => {
-                self.mismatch(what, "`true` or `false`", node);
+                self.mismatch(&format!("`{what}`"), "`true` or `false`", node);
                 None
             }
         }
@@ -88,7 +90,7 @@ impl Cx<'_> {
         T: FromStr<Err: std::fmt::Display>,
     {
         let Value::Sequence(nodes) = &node.value else {
-            self.mismatch(what, "a list", node);
+            self.mismatch(&format!("`{what}`"), "a list", node);
             if let Value::Scalar { text, .. } = &node.value {
                 let help = format!("write it as a list: `{what}: [{}]`", text.replace(' ', ", "));
                 self.advise(&help);
@@ -122,7 +124,7 @@ impl Cx<'_> {
             ),
             Value::Sequence(items) => Some(items.iter().filter_map(|item| self.pair(what, item)).collect()),
             _ => {
-                self.mismatch(what, "a map", node);
+                self.mismatch(&format!("`{what}`"), "a map", node);
                 None
             }
         }
@@ -152,7 +154,10 @@ impl Cx<'_> {
         read: impl Fn(&mut Self, &Entry) -> Option<T>,
     ) -> Option<Table<T>> {
         let Value::Mapping(entries) = &node.value else {
-            self.mismatch(what, "a map", node);
+            self.mismatch(&format!("`{what}`"), "a map", node);
+            if matches!(node.value, Value::Sequence(_)) {
+                self.advise("names are keys: write `NAME:` without `- ` in front");
+            }
             return None;
         };
         let named = entries.iter().filter(|entry| !entry.key.starts_with("x-"));
@@ -171,7 +176,7 @@ impl Cx<'_> {
         read: impl Fn(&mut Self, &Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         let Value::Sequence(nodes) = &node.value else {
-            self.mismatch(what, "a list", node);
+            self.mismatch(&format!("`{what}`"), "a list", node);
             return None;
         };
         Some(nodes.iter().filter_map(|node| read(self, node)).collect())
@@ -197,7 +202,8 @@ impl Cx<'_> {
         }
     }
 
-    fn advise(&mut self, help: &str) {
+    /// Adds to what was pushed last.
+    pub(super) fn advise(&mut self, help: &str) {
         let last = std::mem::take(self.diagnostics).into_iter().collect::<Vec<_>>();
         let count = last.len();
         *self.diagnostics = last
@@ -234,16 +240,21 @@ impl<'n> Fields<'n> {
         found.map(|(entry, _)| entry.key.span)
     }
 
+    /// Whether an unknown key may have been meant to be this one.
+    pub(super) fn misspelled(&self, key: &str) -> bool {
+        let mut unknown = self.entries.iter().filter(|(_, taken)| !taken);
+        unknown.any(|(entry, _)| did_you_mean(&entry.key, [key]).is_some())
+    }
+
     /// Complains of every key that nobody took; `x-` keys are the user's own.
     pub(super) fn finish(self, cx: &mut Cx<'_>) {
         for (entry, taken) in &self.entries {
             if *taken || entry.key.starts_with("x-") {
                 continue;
             }
-            let known = self.known.iter().copied();
-            let help = planned(&entry.key)
-                .or_else(|| did_you_mean(&entry.key, known.clone()))
-                .unwrap_or_else(|| format!("known keys: {}", known.collect::<Vec<_>>().join(", ")));
+            let help = advice::of_foreign(&entry.key, &self.known)
+                .or_else(|| did_you_mean(&entry.key, self.known.iter().copied()))
+                .unwrap_or_else(|| format!("known keys: {}", self.known.join(", ")));
             cx.push(
                 Diagnostic::error(format!("unknown key `{}` in {}", entry.key.value, self.what))
                     .at(cx.file, entry.key.span)
@@ -257,13 +268,4 @@ impl<'n> Fields<'n> {
     pub(super) fn known(&self) -> &[&'static str] {
         &self.known
     }
-}
-
-/// What to do without a key that the documentation calls planned.
-fn planned(key: &str) -> Option<String> {
-    (key == "run").then(|| {
-        "steps of one's own cannot be written yet: `packages` installs packages of the system, `files` adds files, and what \
-         neither covers belongs into the image that the service starts from"
-            .to_owned()
-    })
 }

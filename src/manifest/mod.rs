@@ -4,6 +4,7 @@
 //! [`types`], `inherit` applies `defaults` and `extends`, `validate` checks what spans several places. All
 //! mistakes of a file are reported together.
 
+mod advice;
 mod conflicts;
 mod decode;
 mod fields;

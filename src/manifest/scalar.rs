@@ -205,6 +205,11 @@ impl FromStr for Port {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains(':') {
+            return Err(
+                "expected the container's port alone; `docker run -p` and Compose publish it".to_owned(),
+            );
+        }
         let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let number: u16 = number
             .parse()

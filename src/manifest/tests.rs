@@ -120,6 +120,52 @@ services:
 }
 
 #[test]
+fn what_other_tools_call_otherwise_is_told() {
+    insta::assert_snapshot!(mistakes(
+        "
+version: '3'
+service: {}
+bases:
+  web: {from: x}
+services:
+  api:
+    image: x
+    build: .
+    cmd: [x]
+    ports: ['80:80']
+    expose: ['80:80']
+    healthcheck: curl localhost
+    depends_on: [db]
+    <<: {user: app}
+"
+    ));
+    insta::assert_snapshot!(mistakes("python: 3.11.4\nservices:\n  - api: {image: x}\n"));
+    let told = mistakes("python: '3.11'\nservces: {a: {image: x, command: [x]}}\n");
+    assert!(told.contains("did you mean `services`?"), "{told}");
+    assert!(!told.contains("no services"), "{told}");
+}
+
+#[test]
+fn slips_of_the_pen_are_told_in_words() {
+    let start = "services:\n  api:\n    image: x\n";
+    for (line, advice) in [
+        ("   user: app\n", "same column"),
+        ("\tuser: app\n", "with spaces"),
+        ("    code: [a\n    user: app\n", "is a `]`"),
+        ("    user app\n    expose: [80]\n", "`:` missing"),
+        ("    command: [echo, a: b: c]\n", "`,` missing"),
+        ("    user: *app\n", "nothing above is marked so"),
+        ("    user: 'app\n", "closing quote"),
+    ] {
+        let told = mistakes(&format!("{start}{line}"));
+        assert!(
+            told.contains("not valid YAML") && told.contains(advice),
+            "{line:?}: {told}"
+        );
+    }
+}
+
+#[test]
 fn keys_of_later_versions_are_not_ignored() {
     let told = mistakes("services: {a: {image: x, command: [x], run: [ls]}}");
     assert!(told.contains("unknown key `run`"), "{told}");

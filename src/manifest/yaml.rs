@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
+use super::advice;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned};
 
 /// How deep a document may nest, and how many nodes aliases may unfold to. Long scalars count as several.
@@ -143,7 +144,8 @@ impl<'t> Builder<'t> {
                     .next()
                     .map_or(at, |c| at + c.len_utf8());
                 Err(Diagnostic::error(format!("not valid YAML: {}", error.info()))
-                    .at(self.file, Span::new(at, end)))
+                    .at(self.file, Span::new(at, end))
+                    .maybe_help(advice::of_broken(error.info()).map(str::to_owned)))
             }
             None => Ok((
                 Event::StreamEnd,

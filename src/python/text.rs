@@ -11,8 +11,9 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
             .chain(bytes.iter().map(|b| char::from(*b)))
             .collect()),
         _ => String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            format!("is not UTF-8: byte {at} cannot be read")
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.split(|byte| *byte == b'\n').count();
+            format!("is not UTF-8: line {line} cannot be read")
         }),
     }
 }
@@ -63,8 +64,8 @@ mod tests {
         );
         assert!(text(b"\xff\xfea").is_err());
         assert_eq!(
-            text(b"ab\xff"),
-            Err("is not UTF-8: byte 2 cannot be read".to_owned())
+            text(b"ab\nc\xff"),
+            Err("is not UTF-8: line 2 cannot be read".to_owned())
         );
     }
 }

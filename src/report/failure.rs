@@ -1,5 +1,6 @@
 //! A failure as text: what, where in the user's file, and the failing step's last words.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet as Shown};
@@ -16,7 +17,8 @@ pub fn render(service: &str, failure: &Failure) -> String {
 }
 
 pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -> String {
-    let title = format!("failed to build `{service}`: {}", failure.message);
+    let (what, advice_given) = told(failure, step);
+    let title = format!("failed to build `{service}`: {what}");
     let group = Group::with_title(Level::ERROR.primary_title(&title));
     // Ranges in a text that is not the whole file, or was not sent, point nowhere.
     let places: Vec<_> = failure
@@ -34,16 +36,47 @@ pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -
         Some(advice) => group.element(Level::HELP.message(advice)),
         None => group,
     };
+    let group = advice_given
+        .into_iter()
+        .fold(group, |group, advice| group.element(Level::HELP.message(advice)));
     let mut text = Renderer::styled().render(&[group]);
     if let Some(step) = step {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "\n  step: {}", step.name);
+        if !what.contains(&step.name) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n  step: {}", step.name);
+        }
         let lines: Vec<_> = step.lines.iter().filter(|line| !line.trim().is_empty()).collect();
         for line in lines.iter().skip(lines.len().saturating_sub(SHOWN)) {
             let _ = write!(text, "\n  | {line}");
         }
     }
     text
+}
+
+/// The message as it is shown beside its place, and the advice that came with it. How a step is run is the frontend's
+/// affair, so of a failed one only its name and its end are shown.
+fn told<'f>(failure: &'f Failure, step: Option<&Step>) -> (Cow<'f, str>, Vec<&'f str>) {
+    let message = failure.message.as_str();
+    if let Some(step) = step
+        && message.starts_with("process \"")
+        && let Some((_, end)) = message.rsplit_once("\" did not complete successfully: ")
+    {
+        return (Cow::Owned(format!("`{}` failed: {end}", step.name)), Vec::new());
+    }
+    let mut lines = message.split("\n  help: ");
+    let first = lines.next().unwrap_or(message);
+    let advice: Vec<_> = lines.collect();
+    // Several mistakes keep their places, and their advice below each.
+    match failure.sources.as_slice() {
+        [source] if source.places.len() == 1 && advice.iter().all(|line| !line.contains('\n')) => {
+            let place = &source.places[0];
+            let column = place.columns.map_or(1, |(first, _)| first);
+            let prefix = format!("{}:{}:{column}: ", source.file, place.lines.0);
+            (first.strip_prefix(&prefix).unwrap_or(first).into(), advice)
+        }
+        [] if !first.contains('\n') => (first.into(), advice),
+        _ => (message.into(), Vec::new()),
+    }
 }
 
 /// What the engine's words leave out of a failed download.
@@ -122,6 +155,51 @@ mod tests {
           |   ^^^
           step: install c
           | first
+          | last
+        ");
+    }
+
+    #[test]
+    fn a_place_is_told_once_and_advice_stands_below_it() {
+        let failure = Failure {
+            message: "f.yaml:1:4: `b` is not there\n  help: try `c`\n  help: or `d`".into(),
+            sources: vec![Snippet {
+                file: "f.yaml".into(),
+                text: "a: b\n".into(),
+                places: vec![Place {
+                    lines: (1, 1),
+                    columns: Some((4, 5)),
+                }],
+            }],
+            ..Failure::default()
+        };
+        let text = anstream::adapter::strip_str(&render("api", &failure)).to_string();
+        insta::assert_snapshot!(text, @"
+        error: failed to build `api`: `b` is not there
+         --> f.yaml:1:4
+          |
+        1 | a: b
+          |    ^
+          |
+          = help: try `c`
+          = help: or `d`
+        ");
+    }
+
+    #[test]
+    fn a_failed_step_goes_by_its_name() {
+        let failure = Failure {
+            message: "process \"/bin/sh /run/x.sh\" did not complete successfully: exit code: 1".into(),
+            ..Failure::default()
+        };
+        let step = Step {
+            name: "[api] install c".into(),
+            lines: ["last".into()].into(),
+            ..Step::default()
+        };
+        let text = anstream::adapter::strip_str(&with_step("api", &failure, Some(&step))).to_string();
+        insta::assert_snapshot!(text, @"
+        error: failed to build `api`: `[api] install c` failed: exit code: 1
           | last
         ");
     }

@@ -72,6 +72,15 @@ impl Reader for ByDisk {
         };
         paths.iter().map(one).collect()
     }
+
+    fn beside(&self, path: &ProjectPath) -> Vec<ProjectPath> {
+        let folder = path.parent();
+        let Ok(entries) = fs_err::read_dir(self.context.join(folder.as_str())) else {
+            return Vec::new();
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| folder.join(&name).ok()).collect()
+    }
 }
 
 /// What a transfer of one path would show of it, or of what it is a link to. Links stay in the repository, and a link

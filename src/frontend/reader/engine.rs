@@ -84,4 +84,8 @@ impl Reader for ByEngine<'_> {
         let shape = |stat: Stat| if stat.folder { Shape::Folder } else { Shape::File };
         Ok(found.into_iter().map(|found| found.map(shape)).collect())
     }
+
+    fn beside(&self, _: &ProjectPath) -> Vec<ProjectPath> {
+        Vec::new()
+    }
 }

@@ -73,6 +73,9 @@ pub(super) trait Reader: Debug + Send + Sync {
         source: &State,
         paths: &[ProjectPath],
     ) -> Result<Vec<Option<Shape>>, Failure>;
+
+    /// What else is in the folder of a path that is not there, for near misses; nothing where looking costs a transfer.
+    fn beside(&self, path: &ProjectPath) -> Vec<ProjectPath>;
 }
 
 /// The folder of the manifest as a local source. Warnings are shown with it, whether or not it is transferred.
