@@ -26,15 +26,17 @@ const NAME: &str = "session.invalid/wheels";
 #[derive(Debug)]
 pub struct SessionLayers {
     maker: Maker,
+    format: Format,
     listed: Arc<Listed>,
     updates: UnboundedSender<Update>,
 }
 
 impl SessionLayers {
-    /// Layers by `maker` are listed in `listed` for the engine; `updates` is told what is done.
-    pub fn new(maker: Maker, listed: Arc<Listed>, updates: UnboundedSender<Update>) -> Self {
+    /// Layers by `maker`, packed in `format`, are listed in `listed` for the engine; `updates` is told what is done.
+    pub fn new(maker: Maker, format: Format, listed: Arc<Listed>, updates: UnboundedSender<Update>) -> Self {
         Self {
             maker,
+            format,
             listed,
             updates,
         }
@@ -48,7 +50,7 @@ impl SessionLayers {
         let step = Step::new(&self.updates, wanted);
         let made = self
             .maker
-            .layer(wanted, Format::default(), &|news| step.news(news))
+            .layer(wanted, self.format, &|news| step.news(news))
             .await;
         step.ended(&made);
         Some(made.map(|layer| self.list(wanted, layer)))

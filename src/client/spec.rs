@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::layers::Format;
+
 /// A text that does not say what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("bad {what} `{text}`: {reason}")]
@@ -142,6 +144,16 @@ impl Output {
             other => other,
         });
         output
+    }
+
+    /// True if it is an image, whichever way it leaves the engine.
+    pub fn is_image(&self) -> bool {
+        matches!(self.exporter.as_str(), "image" | "oci" | "docker" | "moby")
+    }
+
+    /// How the layers of the image are to be packed, where it says a way that layers are made in here.
+    pub fn packing(&self) -> Option<Format> {
+        self.attributes.get("compression")?.parse().ok()
     }
 
     /// True if two services would write to one place.

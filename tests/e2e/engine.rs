@@ -188,11 +188,16 @@ impl Engines {
 
     /// The digests of an image's layers in the registry.
     pub(crate) fn layers(&self, image: &str) -> Vec<String> {
+        let layers = self.descriptors(image);
+        layers.iter().map(|layer| layer["digest"].to_string()).collect()
+    }
+
+    /// What the manifest of an image in the registry says of its layers.
+    pub(crate) fn descriptors(&self, image: &str) -> Vec<serde_json::Value> {
         let inspect = ["buildx", "imagetools", "inspect", "--raw", image];
         let manifest = self.docker(&self.docker, &inspect).ok();
         let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("a manifest");
-        let layers = manifest["layers"].as_array().expect("layers").iter();
-        layers.map(|layer| layer["digest"].to_string()).collect()
+        manifest["layers"].as_array().expect("layers").clone()
     }
 
     /// Puts the base image where `image` will be pushed: an engine without it would download it for that push alone.
@@ -212,7 +217,10 @@ impl Engines {
     pub(crate) fn answer(&self, host: &str, image: &str, path: &str) -> String {
         let port = free_port();
         let env = format!("PORT={port}");
-        let started = self.docker(host, &["run", "-d", "--network=host", "-e", &env, image]);
+        let started = self.docker(
+            host,
+            &["run", "-d", "--quiet", "--network=host", "-e", &env, image],
+        );
         let id = started.ok().lines().last().unwrap_or_default().to_owned();
         let container = Container {
             engines: self,

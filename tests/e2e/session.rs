@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::engine::{Engines, Said, engines, run, wheelwright};
@@ -76,6 +77,49 @@ fn dockerd_takes_layers_from_the_session() {
     let text = build(&project, cache.path(), &more).ok();
     assert_eq!(made(&text).len(), 2, "{text}");
     assert_eq!(engines.answer(&host, "e2e/session:latest", "/"), ANSWER);
+}
+
+/// Pushes with layers of `format` made here, and looks at what the registry has of them.
+fn in_format(format: &str, idna: &str, is: impl Fn(&Value) -> bool) {
+    let Some(engines) = engines() else { return };
+    let (project, cache) = (Project::new(), TempDir::new().expect("a folder"));
+    // No other test has these wheels: an engine that has a layer as gzip takes it for the same as zstd.
+    project.write("requirements.txt", &format!("idna=={idna}\nMarkupSafe==3.0.1\n"));
+    let image = engines.image(&format!("session-{format}"));
+    let output = format!("--output=type=registry,name={image},compression={format}");
+    let text = build(&project, cache.path(), &[&output]).ok();
+    assert_eq!(made(&text).len(), 2, "{text}");
+    let made = std::fs::read_dir(cache.path().join("blobs")).expect("layers");
+    let made = made.map(|blob| {
+        blob.expect("a layer")
+            .file_name()
+            .into_string()
+            .expect("a digest")
+    });
+    let made = made.map(|hex| format!("sha256:{hex}")).collect::<BTreeSet<_>>();
+    let layers = engines.descriptors(&image);
+    let found = layers
+        .iter()
+        .filter(|layer| made.contains(layer["digest"].as_str().unwrap_or_default()));
+    assert_eq!(found.filter(|layer| is(layer)).count(), 2, "{layers:#?}");
+    let host = &engines.docker;
+    engines.docker(host, &["pull", "--quiet", &image]).ok();
+    let answer = ANSWER.replace("3.10", idna);
+    assert_eq!(engines.answer(host, &image, "/"), answer);
+}
+
+#[test]
+fn layers_are_made_as_zstd_where_the_image_is_to_be() {
+    in_format("zstd", "3.7", |layer| {
+        layer["mediaType"] == "application/vnd.oci.image.layer.v1.tar+zstd"
+    });
+}
+
+#[test]
+fn layers_are_made_as_estargz_where_the_image_is_to_be() {
+    in_format("estargz", "3.6", |layer| {
+        layer["annotations"]["containerd.io/snapshot/stargz/toc.digest"].is_string()
+    });
 }
 
 #[test]

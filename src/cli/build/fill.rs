@@ -12,7 +12,7 @@ use crate::cli::project::Opened;
 use crate::client::Engine;
 use crate::frontend::Gather;
 use crate::layers::local::Maker;
-use crate::layers::{Gathered, Needs};
+use crate::layers::{Format, Gathered, Needs};
 use crate::manifest::Manifest;
 use crate::registry::Registry;
 use crate::registry::dockerconfig::DockerConfig;
@@ -119,7 +119,7 @@ pub(in crate::cli) async fn needs(
     let jobs = services::asked(args, opened)?.into_iter().map(|service| {
         let (request, options) = shared.request(args, &service, Vec::new());
         let (tools, origin) = (Shared::tools(), shared.origin());
-        let layers = layers.of_one_build();
+        let layers = layers.of_one_build(Format::default());
         Job {
             service: service.as_str().into(),
             request,

@@ -9,7 +9,7 @@ use crate::cli::{Failure, network};
 use crate::client::{Engine, Listed, SessionLayers, Update};
 use crate::frontend::{self, Gather};
 use crate::layers::local::Maker;
-use crate::layers::{Provider, WheelsFrom};
+use crate::layers::{Format, Provider, WheelsFrom};
 use crate::manifest::Manifest;
 use crate::report::{Printer, Progress};
 
@@ -50,11 +50,12 @@ impl Layers {
         Self { order, maker, gather }
     }
 
-    /// For one build: layers are listed for its session alone.
-    pub(super) fn of_one_build(&self) -> OfOneBuild {
+    /// For one build: layers are packed as it asks and listed for its session alone.
+    pub(super) fn of_one_build(&self, format: Format) -> OfOneBuild {
         let made = self.maker.clone().map(|maker| (maker, Arc::default()));
         OfOneBuild {
             order: self.order.clone(),
+            format,
             made,
             gather: self.gather.clone(),
         }
@@ -87,6 +88,7 @@ pub(in crate::cli) fn maker(args: &BuildArgs, manifest: &Manifest) -> Result<Mak
 #[derive(Default)]
 pub(super) struct OfOneBuild {
     order: Vec<WheelsFrom>,
+    format: Format,
     made: Option<(Maker, Arc<Listed>)>,
     gather: Option<Gather>,
 }
@@ -99,9 +101,9 @@ impl OfOneBuild {
 
     /// For the frontend; `updates` gets the steps that are done here.
     pub(super) fn providers(self, updates: UnboundedSender<Update>) -> frontend::Layers {
-        let session = self
-            .made
-            .map(|(maker, listed)| Arc::new(SessionLayers::new(maker, listed, updates)) as Arc<dyn Provider>);
+        let session = self.made.map(|(maker, listed)| {
+            Arc::new(SessionLayers::new(maker, self.format, listed, updates)) as Arc<dyn Provider>
+        });
         frontend::Layers {
             order: self.order,
             session,

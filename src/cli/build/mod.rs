@@ -59,7 +59,7 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
         let outputs = outputs.of(service, engine.info());
         let (mut request, options) = shared.request(args, service, outputs.clone());
         let (tools, origin) = (Shared::tools(), shared.origin());
-        let layers = layers.of_one_build();
+        let layers = layers.of_one_build(outputs::packing(&outputs));
         request.layers = layers.listed();
         Job {
             service: service.as_str().into(),

@@ -8,6 +8,7 @@ use super::BuildArgs;
 use crate::cli::Failure;
 use crate::client::EngineInfo;
 use crate::client::spec::{Dest, Output, SERVICE};
+use crate::layers::Format;
 use crate::report::Progress;
 
 /// The outputs of every service, `{service}` not yet replaced.
@@ -27,7 +28,7 @@ impl Wanted {
             .collect::<Result<Vec<_>, _>>()?;
         let names = args.tags.join(",");
         for output in &mut outputs {
-            if !names.is_empty() && matches!(output.exporter.as_str(), "image" | "oci" | "docker" | "moby") {
+            if !names.is_empty() && output.is_image() {
                 output
                     .attributes
                     .entry("name".to_owned())
@@ -110,6 +111,15 @@ pub(super) fn files(outputs: &[Output]) -> Vec<String> {
     outputs.iter().filter_map(path).collect()
 }
 
+/// How layers that are made for these outputs are packed: the way that all images ask for. One layer serves them all,
+/// so where they do not agree it is the one that every engine and every host takes.
+pub(super) fn packing(outputs: &[Output]) -> Format {
+    let mut asked = outputs.iter().filter(|output| output.is_image());
+    let first = asked.next().and_then(Output::packing).unwrap_or_default();
+    let agreed = asked.all(|output| output.packing().unwrap_or_default() == first);
+    if agreed { first } else { Format::default() }
+}
+
 fn image(names: &str, push: bool) -> Output {
     let attributes = [
         ("name".to_owned(), names.to_owned()),
@@ -128,5 +138,29 @@ fn load(names: &str) -> Output {
         exporter: "docker".to_owned(),
         attributes,
         dest: Some(Dest::DockerLoad),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(texts: &[&str]) -> Format {
+        let outputs = texts.iter().map(|text| Output::parse(text).expect("an output"));
+        packing(&outputs.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn layers_are_packed_as_all_images_ask() {
+        let zstd = "type=registry,name=a,compression=zstd";
+        assert_eq!(packed(&[zstd]), Format::Zstd);
+        assert_eq!(packed(&["type=oci,dest=x,compression=estargz"]), Format::Estargz);
+        assert_eq!(
+            packed(&["type=local,dest=x,compression=gzip", zstd]),
+            Format::Zstd
+        );
+        assert_eq!(packed(&[zstd, "type=docker"]), Format::Gzip);
+        assert_eq!(packed(&["type=image,compression=uncompressed"]), Format::Gzip);
+        assert_eq!(packed(&[]), Format::Gzip);
     }
 }
