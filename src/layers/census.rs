@@ -30,6 +30,8 @@ pub(super) struct Used {
     pub(super) file: usize,
     /// Bytes; zero where the lock does not say.
     pub(super) size: u64,
+    /// Whether it is built first.
+    pub(super) built: bool,
 }
 
 impl Census {
@@ -42,8 +44,8 @@ impl Census {
             let next = self.files.len();
             let made_from = (identity.clone(), minor.to_owned());
             let file = *self.files.entry(made_from).or_insert(next);
-            let size = pick.artifact.size();
-            used.insert(pick.name.clone(), Used { file, size });
+            let (size, built) = (pick.artifact.size(), pick.artifact.is_built());
+            used.insert(pick.name.clone(), Used { file, size, built });
         }
         self.services.insert(service.to_owned(), used);
         self.agreed = Agreed::default();

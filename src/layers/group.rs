@@ -52,6 +52,11 @@ impl Budget {
             own,
         }
     }
+
+    /// Whether a wheel is to be set apart since it is built; where there is one group, it takes all.
+    pub(super) fn sets_apart(&self, built: bool) -> bool {
+        built && self.groups > 1
+    }
 }
 
 /// Groups a service's packages (sorted by name, each with the line that stands for it in keys) into layers: single ones
@@ -113,7 +118,7 @@ fn layers(
     let mut layers: BTreeMap<Place, (Vec<usize>, BTreeSet<usize>)> = BTreeMap::new();
     let pinned = |pick: &Pick| pick.artifact.is_pinned();
     for (index, pick) in packages.iter().enumerate().filter(|(_, pick)| pinned(pick)) {
-        let (place, sharers) = places.place(&pick.name);
+        let (place, sharers) = places.place(pick);
         let (members, services) = layers.entry(place).or_default();
         members.push(index);
         services.extend(sharers.iter());
@@ -135,8 +140,9 @@ fn layers(
             let (reason, services) = match place {
                 Place::Own(_) => (Reason::Own, places.names(services)),
                 Place::Heavy(_) => (Reason::Heavy, places.names(services)),
-                Place::Light { sharers, group, of } => {
-                    (Reason::Light { group, of }, places.names(sharers.iter().copied()))
+                Place::Light { set, group, of } => {
+                    let sharers = set.sharers.iter().copied();
+                    (Reason::Light { group, of }, places.names(sharers))
                 }
             };
             layer(members, reason, services)
@@ -169,10 +175,15 @@ mod tests {
     fn pick(number: u32, version: u32) -> Pick {
         let heavy = number.is_multiple_of(5);
         let size = if heavy { 2 << 20 } else { 9_000 } + u64::from(number + version);
+        let artifact = if number % 7 == 3 {
+            Artifact::Source
+        } else {
+            Artifact::Wheel
+        };
         Pick {
             name: format!("p{number:03}").parse().unwrap(),
             version: version.to_string(),
-            artifact: Artifact::Wheel(Locked {
+            artifact: artifact(Locked {
                 filename: format!("p{number:03}-{version}-py3-none-any.whl"),
                 origin: Origin::Url(format!("https://files.example/p{number:03}")),
                 sha256: format!("{number:032x}{version:032x}").parse().unwrap(),
@@ -232,6 +243,18 @@ mod tests {
                 all.sort_unstable();
                 prop_assert_eq!(all, (0..packages.len()).collect::<Vec<_>>());
                 prop_assert!(layers.len() <= MAX_LAYERS as usize);
+            }
+        }
+
+        #[test]
+        fn what_is_built_shares_no_layer_with_what_is_there(project in project()) {
+            for (service, packages) in &project {
+                let packages = picks(packages);
+                for layer in layers(&project, service) {
+                    let mut built = layer.packages.iter().map(|index| packages[*index].artifact.is_built());
+                    let first = built.next();
+                    prop_assert!(built.all(|other| Some(other) == first));
+                }
             }
         }
 

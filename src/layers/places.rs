@@ -4,9 +4,10 @@
 //! byte, in every image that has it.
 //!
 //! - A wheel is alone when *every* service that uses it has it among its largest.
-//! - Light wheels are split by the exact set of services that use the file. Each service divides its groups among its
-//!   sets; a set gets the smallest share that one of its services gives it. A set that gets none is not shared: each
-//!   of its services counts those wheels to its own.
+//! - Light wheels are split by the exact set of services that use the file, and those that are built apart from those
+//!   that are there: anybody can lay down the latter, the former take an engine and are made anew with their builder.
+//!   Each service divides its groups among its sets; a set gets the smallest share that one of its services gives it.
+//!   A set that gets none is not shared: each of its services counts those wheels to its own.
 //! - Inside a set the hash of the name decides, so a new version stays in its group.
 //!
 //! A service that shares nothing with another changes nothing of it, and a new version of a package, taken by all that
@@ -20,10 +21,19 @@ use sha2::{Digest, Sha256};
 
 use super::Budget;
 use super::census::{Census, Used};
-use crate::python::PackageName;
+use crate::python::{PackageName, Pick};
 
 /// A set of services, each by its place among all of them; sorted.
 pub(super) type Sharers = Arc<[usize]>;
+
+/// Light wheels that belong together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Set {
+    /// Whether they are built, where that sets them apart.
+    built: bool,
+    /// The services that use them.
+    pub(super) sharers: Sharers,
+}
 
 /// Where a wheel goes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,10 +42,10 @@ pub(super) enum Place {
     Own(PackageName),
     /// Alone, because it is heavy.
     Heavy(PackageName),
-    /// In a group of the wheels that these services use.
+    /// In a group of a set.
     Light {
         /// The set.
-        sharers: Sharers,
+        set: Set,
         /// Number of the group.
         group: u32,
         /// How many groups the set has.
@@ -51,7 +61,6 @@ pub(super) struct Places<'a> {
     used: Option<&'a BTreeMap<PackageName, Used>>,
     /// The service alone.
     own: Sharers,
-    own_groups: u32,
 }
 
 impl<'a> Places<'a> {
@@ -60,7 +69,6 @@ impl<'a> Places<'a> {
         let place = sharing.services.iter().position(|name| name == service);
         let own = place.into_iter().collect::<Sharers>();
         Self {
-            own_groups: sharing.agreed(&own).max(1),
             used: census.used(service),
             sharing,
             budget,
@@ -70,22 +78,31 @@ impl<'a> Places<'a> {
 
     /// Where a package goes and who else has it there. One that the census did not see, since the base is not as
     /// assumed, goes to the service's own groups.
-    pub(super) fn place(&self, name: &PackageName) -> (Place, &Sharers) {
-        let Some(used) = self.used.and_then(|used| used.get(name)) else {
-            return (light(name, &self.own, self.own_groups), &self.own);
+    pub(super) fn place(&self, pick: &Pick) -> (Place, &Sharers) {
+        let name = &pick.name;
+        let own = || {
+            let set = Set {
+                built: self.budget.sets_apart(pick.artifact.is_built()),
+                sharers: self.own.clone(),
+            };
+            let of = self.sharing.agreed(&set).max(1);
+            light(name, set, of)
         };
-        let sharers = &self.sharing.sharers[used.file];
+        let Some(used) = self.used.and_then(|used| used.get(name)) else {
+            return (own(), &self.own);
+        };
+        let set = &self.sharing.sets[used.file];
         let place = if self.budget.own.contains(name) {
             Place::Own(name.clone())
         } else if self.sharing.heavy[used.file] {
             Place::Heavy(name.clone())
         } else {
-            match self.sharing.agreed(sharers) {
-                0 => light(name, &self.own, self.own_groups),
-                of => light(name, sharers, of),
+            match self.sharing.agreed(set) {
+                0 => own(),
+                of => light(name, set.clone(), of),
             }
         };
-        (place, sharers)
+        (place, &set.sharers)
     }
 
     /// The names of some services.
@@ -97,9 +114,9 @@ impl<'a> Places<'a> {
     }
 }
 
-fn light(name: &PackageName, sharers: &Sharers, of: u32) -> Place {
+fn light(name: &PackageName, set: Set, of: u32) -> Place {
     Place::Light {
-        sharers: sharers.clone(),
+        set,
         group: hash(name) % of,
         of,
     }
@@ -110,12 +127,12 @@ fn light(name: &PackageName, sharers: &Sharers, of: u32) -> Place {
 pub(super) struct Sharing {
     /// Their names, sorted.
     services: Vec<String>,
-    /// Who uses a file.
-    sharers: Vec<Sharers>,
+    /// Who uses a file, and whether it is built.
+    sets: Vec<Set>,
     /// Whether a file is among the largest of every service that uses it.
     heavy: Vec<bool>,
     /// How each service divides its groups among the sets that its light wheels belong to.
-    groups: Vec<BTreeMap<Sharers, u32>>,
+    groups: Vec<BTreeMap<Set, u32>>,
 }
 
 impl Sharing {
@@ -128,8 +145,11 @@ impl Sharing {
                 .enumerate()
         };
         let mut sharers = vec![Vec::new(); census.files()];
+        let mut built = vec![false; census.files()];
         for (place, (_, used)) in services() {
-            for file in used.values().map(|used| used.file) {
+            for used in used.values() {
+                let file = used.file;
+                built[file] = budget.sets_apart(used.built);
                 // Two packages of a service may come from one file.
                 if sharers[file].last() != Some(&place) {
                     sharers[file].push(place);
@@ -147,30 +167,31 @@ impl Sharing {
             .zip(&sharers)
             .map(|(large, sharers)| *large == sharers.len());
         let heavy = heavy.collect::<Vec<_>>();
-        let sharers = sharers.into_iter().map(Sharers::from).collect::<Vec<_>>();
+        let sets = sharers.into_iter().map(Sharers::from).zip(built);
+        let sets = sets.map(|(sharers, built)| Set { built, sharers });
+        let sets = sets.collect::<Vec<_>>();
         let groups = services().map(|(place, (_, used))| {
             let light = used
                 .iter()
                 .filter(|(name, used)| !budget.own.contains(*name) && !heavy[used.file]);
-            let mut counts: BTreeMap<&Sharers, usize> = BTreeMap::new();
+            let mut counts: BTreeMap<Set, usize> = BTreeMap::new();
             for (_, used) in light {
-                *counts.entry(&sharers[used.file]).or_default() += 1;
+                *counts.entry(sets[used.file].clone()).or_default() += 1;
             }
             divide(&Sharers::from([place]), counts, budget.groups)
         });
         Self {
             services: services().map(|(_, (name, _))| name.to_owned()).collect(),
             groups: groups.collect(),
-            sharers,
+            sets,
             heavy,
         }
     }
 
     /// How many groups the services of a set give it, all of them alike; none when one of them has no room for it.
-    fn agreed(&self, sharers: &Sharers) -> u32 {
-        let shares = sharers
-            .iter()
-            .map(|place| self.groups[*place].get(sharers).copied());
+    fn agreed(&self, set: &Set) -> u32 {
+        let services = set.sharers.iter();
+        let shares = services.map(|place| self.groups[*place].get(set).copied());
         shares.min().flatten().unwrap_or(0)
     }
 }
@@ -198,15 +219,20 @@ pub(super) fn step(limit: u32) -> u32 {
 
 /// Divides `groups` among sets by how many wheels they hold. When there are too many sets, the smallest count to the
 /// service's own.
-fn divide(own: &Sharers, counts: BTreeMap<&Sharers, usize>, groups: u32) -> BTreeMap<Sharers, u32> {
+fn divide(own: &Sharers, counts: BTreeMap<Set, usize>, groups: u32) -> BTreeMap<Set, u32> {
     let mut sets = counts.into_iter().collect::<Vec<_>>();
-    sets.sort_by_key(|(set, count)| (Reverse(*count), *set));
+    sets.sort_by(|(a, more), (b, fewer)| (fewer, a).cmp(&(more, b)));
     let room = usize::try_from(groups).unwrap_or(usize::MAX);
     if sets.len() > room {
-        let (mine, mut others): (Vec<_>, Vec<_>) = sets.into_iter().partition(|(set, _)| *set == own);
-        let rest = others.split_off(room - 1);
-        let count = mine.iter().chain(&rest).map(|(_, count)| count).sum();
-        others.push((own, count));
+        let kinds = sets.iter().map(|(set, _)| set.built).collect::<BTreeSet<_>>();
+        let (mine, mut others): (Vec<_>, Vec<_>) = sets.into_iter().partition(|(set, _)| set.sharers == *own);
+        let rest = others.split_off(room - kinds.len());
+        for built in kinds {
+            let same = mine.iter().chain(&rest).filter(|(set, _)| set.built == built);
+            let count = same.map(|(_, count)| count).sum::<usize>();
+            let sharers = own.clone();
+            others.extend((count > 0).then_some((Set { built, sharers }, count)));
+        }
         sets = others;
     }
     let mut steps = vec![0; sets.len()];
@@ -226,7 +252,7 @@ fn divide(own: &Sharers, counts: BTreeMap<&Sharers, usize>, groups: u32) -> BTre
     }
     sets.into_iter()
         .zip(steps)
-        .map(|((set, _), step)| (set.clone(), STEPS[step]))
+        .map(|((set, _), step)| (set, STEPS[step]))
         .collect()
 }
 

@@ -20,10 +20,14 @@ pub fn layer_tree(plan: &Plan) -> String {
                 .iter()
                 .map(|index| plan.packages[*index].name.as_str());
             let names = names.collect::<Vec<_>>().join(", ");
-            let _ = writeln!(out, "  {key} bytecode, {}, {shared}\n    {names}", group(layer));
+            let _ = writeln!(
+                out,
+                "  {key} bytecode, {}, {shared}\n    {names}",
+                group(plan, layer)
+            );
             continue;
         }
-        let (reason, size) = (reason(layer), bytes(layer.bytes));
+        let (reason, size) = (reason(plan, layer), bytes(layer.bytes));
         let _ = writeln!(out, "  {key} {reason}, {size}, {shared}");
         for index in &layer.packages {
             let pick = &plan.packages[*index];
@@ -56,18 +60,23 @@ pub fn layer_list(plan: &Plan) -> Value {
     json!({"service": plan.service, "platform": plan.platform, "layers": layers.collect::<Vec<_>>()})
 }
 
-fn reason(layer: &WheelLayer) -> String {
+fn reason(plan: &Plan, layer: &WheelLayer) -> String {
     match layer.reason {
         Reason::Own => "alone as `layers.own` says".to_owned(),
         Reason::Heavy => "alone, heavy".to_owned(),
-        Reason::Light { .. } => format!("light, {}", group(layer)),
+        Reason::Light { .. } => format!("light, {}", group(plan, layer)),
         Reason::Local => "alone, of the repository itself".to_owned(),
     }
 }
 
-fn group(layer: &WheelLayer) -> String {
+fn group(plan: &Plan, layer: &WheelLayer) -> String {
+    let mut packages = layer.packages.iter().map(|index| &plan.packages[*index]);
     match layer.reason {
-        Reason::Light { group, of } => format!("group {} of {of}", group + 1),
+        Reason::Light { group, of } => {
+            let built = packages.all(|pick| pick.artifact.is_built());
+            let what = if built { "built, " } else { "" };
+            format!("{what}group {} of {of}", group + 1)
+        }
         Reason::Local => "of the repository itself".to_owned(),
         Reason::Own | Reason::Heavy => String::new(),
     }
