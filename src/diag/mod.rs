@@ -7,8 +7,10 @@ mod diagnostic;
 mod render;
 mod source;
 mod suggest;
+mod words;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use render::{render, render_all};
 pub use source::{Position, SourceFile, Span, Spanned};
 pub use suggest::did_you_mean;
+pub(crate) use words::plural;

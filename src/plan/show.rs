@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{FileFrom, Plan};
+use crate::diag::plural;
 use crate::layers::{Kind, Reason, WheelLayer};
 use crate::python::Artifact;
 
@@ -82,8 +83,9 @@ pub(super) fn installs(plan: &Plan) -> String {
         layers => format!(", bytecode in {layers}"),
     };
     format!(
-        "{count} packages in {} layers{bytecode}, {}",
-        wheels.count(),
+        "{} in {}{bytecode}, {}",
+        plural(count, "package"),
+        plural(wheels.count(), "layer"),
         bytes(total)
     )
 }

@@ -21,7 +21,7 @@ pub(super) fn opening(kind: &EventKind) -> Option<String> {
         .as_deref()
         .map(|version| format!(" (BuildKit {version})"))
         .unwrap_or_default();
-    let count = text::plural(services.len(), "service");
+    let count = super::plural(services.len(), "service");
     Some(styled(FAINT, &format!("building {count} on {engine}{version}")))
 }
 

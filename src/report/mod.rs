@@ -18,8 +18,9 @@ pub use self::failure::render as render_failure;
 pub use self::json::Json;
 pub use self::plain::Plain;
 pub use self::printer::Printer;
-pub(crate) use self::text::{bytes, plural, seconds};
+pub(crate) use self::text::{bytes, seconds};
 pub use self::tty::Tty;
+pub(crate) use crate::diag::plural;
 
 use std::time::Duration;
 

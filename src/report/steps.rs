@@ -94,10 +94,7 @@ impl Steps {
                 .filter(|step| step.done && !step.is_internal())
         };
         let cached = shown().filter(|step| step.cached).count();
-        format!(
-            "{}, {cached} cached",
-            super::text::plural(shown().count(), "step")
-        )
+        format!("{}, {cached} cached", super::plural(shown().count(), "step"))
     }
 }
 

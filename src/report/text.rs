@@ -1,4 +1,4 @@
-//! Small words: durations, sizes, plurals.
+//! Small words: durations and sizes.
 
 use std::time::Duration;
 
@@ -18,15 +18,6 @@ pub(crate) fn seconds(duration: Duration) -> String {
 /// `512 B`, `1.5 MB`.
 pub(crate) fn bytes(count: u64) -> String {
     Size(count).to_string()
-}
-
-/// `1 step`, `2 steps`.
-pub(crate) fn plural(count: usize, one: &str) -> String {
-    if count == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{count} {one}s")
-    }
 }
 
 /// What came of a service: digest, names, files, time.
@@ -56,6 +47,5 @@ mod tests {
             [bytes(0), bytes(999), bytes(1500), bytes(7_300_000)],
             ["0 B", "999 B", "1.5 kB", "7.3 MB"]
         );
-        assert_eq!([plural(1, "step"), plural(0, "step")], ["1 step", "0 steps"]);
     }
 }
