@@ -1,5 +1,6 @@
 //! Errors of bridge calls. Details that BuildKit attached (the failing vertex, its place) travel on unchanged.
 
+use buildkit_proto::errdefs::{self, Detail as _};
 use buildkit_proto::rpc;
 use prost::Message as _;
 
@@ -32,6 +33,12 @@ impl BridgeError {
         self.status.code == NOT_FOUND
             || self.status.message.contains("no such file or directory")
             || self.status.message.contains("not found")
+    }
+
+    /// The digest of the operation that failed, if it was one.
+    pub fn vertex(&self) -> Option<String> {
+        let vertex = errdefs::Vertex::all(&self.status).pop();
+        vertex.map(|vertex| vertex.digest)
     }
 
     /// Whether the engine is gone.

@@ -169,10 +169,14 @@ impl Build<'_> {
         } else {
             self.service(&cx, (&project, &files)).await?
         };
-        let (result, ()) = futures_util::try_join!(
+        let made = futures_util::try_join!(
             self.solve(lower::marshal(&service.tree)),
             self.together(&service, &project),
-        )?;
+        );
+        let result = match made {
+            Ok((result, ())) => result,
+            Err(failure) => return Err(self.explained(failure, &service).await),
+        };
         let Service { plan, tree, cx, .. } = service;
         let created = self
             .options

@@ -30,6 +30,7 @@ mod requests;
 mod store;
 mod target;
 mod together;
+mod undelivered;
 mod unused;
 mod workspace;
 

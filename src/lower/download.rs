@@ -4,15 +4,16 @@
 //! the base's Python takes over where a login or certificates are needed that only the build is given. Its key holds
 //! the address, but what follows goes by the content of the file.
 
-use buildkit_llb::{FileOp, Mount, Source, State};
+use buildkit_llb::{FileOp, HttpSource, Mount, Source, State};
 use serde_json::json;
 
 use super::base;
 use super::context::{Context, EPOCH, EPOCH_NANOS};
 use super::resolve::auth_of;
+use super::wheels::fetch;
 use crate::manifest::Auth;
 use crate::plan::Plan;
-use crate::python::Locked;
+use crate::python::{Locked, Pick};
 
 const SCRIPT: &str = include_str!("scripts/download.py");
 pub(super) const LOGIN: &str = include_str!("scripts/login.py");
@@ -21,25 +22,48 @@ const SECRET: &str = "/run/secrets/wheelwright/login";
 /// A tree that holds a file of an index. Each is a step of its own in the progress: in a group, a file with another
 /// digest would fail without its name.
 pub(super) fn download(file: &Locked, url: &str, plan: &Plan, cx: &Context) -> State {
-    let auth = cx.indexes.auth(url);
-    let mirrored = cx.indexes.mirrored(url);
-    match auth {
-        Some(Auth::Header { header }) if cx.indexes.engine_login && cx.indexes.ca_certificates.is_none() => {
-            let source = engine(file, &mirrored, plan, cx);
-            source.auth_header_secret(header.value.as_str()).build()
-        }
-        None if cx.indexes.ca_certificates.is_none() => engine(file, &mirrored, plan, cx).build(),
-        auth => step(file, &mirrored, auth, plan, cx),
+    match engine(url, cx) {
+        Some(source) => source
+            .checksum(file.sha256.to_string())
+            .filename(&file.filename)
+            .perm(0o644)
+            .name(format!("[wheels] {}", file.filename))
+            .location(&cx.sources, cx.ranges(plan.at))
+            .build(),
+        None => step(file, &cx.indexes.mirrored(url), cx.indexes.auth(url), plan, cx),
     }
 }
 
-fn engine(file: &Locked, url: &str, plan: &Plan, cx: &Context) -> buildkit_llb::HttpSource {
-    Source::http(url)
-        .checksum(file.sha256.to_string())
-        .filename(&file.filename)
-        .perm(0o644)
-        .name(format!("[wheels] {}", file.filename))
-        .location(&cx.sources, cx.ranges(plan.at))
+/// The engine's own download of an address; none where it takes a step of the build.
+fn engine(url: &str, cx: &Context) -> Option<HttpSource> {
+    let source = Source::http(cx.indexes.mirrored(url));
+    match cx.indexes.auth(url) {
+        _ if cx.indexes.ca_certificates.is_some() => None,
+        None => Some(source),
+        Some(Auth::Header { header }) if cx.indexes.engine_login => {
+            Some(source.auth_header_secret(header.value.as_str()))
+        }
+        Some(_) => None,
+    }
+}
+
+/// The package, with its file, that the engine downloads by the operation of this digest.
+pub fn downloaded<'p>(plan: &'p Plan, vertex: &str, cx: &Context) -> Option<(&'p Pick, &'p Locked)> {
+    plan.packages.iter().find_map(|pick| {
+        let file = pick.artifact.file()?;
+        let source = engine(file.url()?, cx).map(|_| fetch(file, plan, cx))?;
+        (super::marshal(&source).head() == Some(vertex)).then_some((pick, file))
+    })
+}
+
+/// The same download, of whatever the server gives. Without a digest to compare with, the engine looks at the status.
+pub fn unchecked(url: &str, filename: &str, cx: &Context) -> Option<State> {
+    let source = engine(url, cx)?.filename(filename).ignore_cache();
+    Some(
+        source
+            .name(format!("[internal] what the server says of {filename}"))
+            .build(),
+    )
 }
 
 fn step(file: &Locked, url: &str, auth: Option<&Auth>, plan: &Plan, cx: &Context) -> State {

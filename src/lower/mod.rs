@@ -25,6 +25,7 @@ pub use bytecode::Compiler;
 pub use code::{context_source, escape, narrowed, paths as context_paths, requirement_files};
 pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};
+pub use download::{downloaded, unchecked};
 pub use folders::{Folder, Folders, folders_of};
 pub use probe::{PROBE_FILE, probe};
 pub use resolve::{Asked, REPORT_FILE, RESOLVED, ResolveInputs, lock_file, resolve};

@@ -68,16 +68,15 @@ impl Indexes {
 
     /// The credentials for an address: those of the index on the same server.
     pub fn auth(&self, url: &str) -> Option<&Auth> {
-        let mirrored = self.mirrored(url);
-        let servers = [server(url), server(&mirrored)];
-        let index = self.list.iter().find(|index| {
-            let own = [
-                server(&index.url).to_owned(),
-                server(&self.mirrored(&index.url)).to_owned(),
-            ];
-            index.auth.is_some() && servers.iter().any(|server| own.iter().any(|own| own == server))
-        });
-        index?.auth.as_ref()
+        self.on_server(url).find_map(|index| index.auth.as_ref())
+    }
+
+    /// The indexes on the server of an address.
+    pub fn on_server(&self, url: &str) -> impl Iterator<Item = &IndexPlan> {
+        let both = |url: &str| [url.to_owned(), self.mirrored(url)].map(|url| server(&url).to_owned());
+        let servers = both(url);
+        let is_there = move |index: &&IndexPlan| both(&index.url).iter().any(|own| servers.contains(own));
+        self.list.iter().filter(is_there)
     }
 
     /// Where an address is fetched from.

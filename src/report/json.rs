@@ -14,7 +14,7 @@
 //! | `log` | `step`, `text`: any piece of output, not a line |
 //! | `warning` | `step`, `text`, `detail`, `url`, `file`, `line` |
 //! | `service-finished` | `digest` (or null), `names`, `files`, `seconds` |
-//! | `service-failed` | `kind` (build, manifest, registry, permission), `message`, `step` (or null), `places` (`file`, `lines`, `columns`), `seconds` |
+//! | `service-failed` | `kind` (build, manifest, registry, permission), `message`, `help` (or null), `step` (or null), `places` (`file`, `lines`, `columns`), `seconds` |
 //! | `service-skipped` | `reason` |
 //! | `run-ended` | |
 
@@ -77,7 +77,7 @@ impl Json {
                 };
                 json!({
                     "event": "service-failed", "kind": kind_word(failed.failure.kind),
-                    "message": failed.failure.message, "step": failed.failure.step,
+                    "message": failed.failure.message, "help": failed.failure.help, "step": failed.failure.step,
                     "places": failed.failure.sources.iter().map(place).collect::<Vec<_>>(),
                     "seconds": failed.took.as_secs_f64(),
                 })

@@ -294,15 +294,46 @@ fn a_server_that_does_not_give_a_file_is_told_with_its_name() {
             let text = build(&engines, &project, from, &["--secret", &secret, "-o", &output]).fails();
             let file = format!("{name}-1.0-py3-none-any.whl");
             assert!(text.contains(&file), "{from} {top}: no `{file}` in:\n{text}");
-            // The engine looks at no status: an error's text has another digest than the file.
-            let by_engine = from == "graph" && top.is_empty();
-            let told = if by_engine && name != "cut" {
-                "answered with an error"
-            } else {
-                status
-            };
-            assert!(text.contains(told), "{from} {top}: no `{told}` in:\n{text}");
+            assert!(text.contains(status), "{from} {top}: no `{status}` in:\n{text}");
             assert!(!out.join("opt").exists(), "something was written");
+        }
+    }
+}
+
+#[test]
+fn what_a_server_answers_the_engine_is_told_through_every_door() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve("", &["refused==1.0", "gone==1.0", "broken==1.0"]);
+    for (name, status, help) in [
+        ("refused", "401", "give index `main` an `auth: {secret: ID}`"),
+        ("gone", "404", "`wheelwright lock` looks for one that is"),
+        ("broken", "500", "take the file from elsewhere with `mirrors`"),
+    ] {
+        let top = format!("indexes:\n  - {{name: main, url: \"{}\"}}", index.url());
+        let project = project(&top, LOCK, &index.lock(&index.root(), &[name]));
+        let address = index.file(name, &format!("{name}-1.0-py3-none-any.whl"));
+        let told = format!(
+            "`{name}-1.0-py3-none-any.whl` of `{name} 1.0` could not be downloaded: index `main`, {address}: the server answers \
+             with status {status}"
+        );
+        let folder = project.path();
+        let said = build(&engines, &project, "graph", &[]);
+        assert_eq!(said.code, 1, "{}", said.text);
+        for text in [
+            said.text,
+            engines.buildctl(folder, "api", &[]).fails(),
+            engines
+                .buildx(&engines.docker, folder, "api", "e2e/x", &[])
+                .fails(),
+            engines
+                .buildx(&engines.docker_graph, folder, "api", "e2e/x", &[])
+                .fails(),
+        ] {
+            // What is wrapped on a terminal is one line of words.
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains(&told), "no `{told}` in:\n{text}");
+            assert!(words.contains(help), "no `{help}` in:\n{text}");
+            assert!(text.contains("wheelwright.yaml:"), "{text}");
         }
     }
 }
