@@ -100,14 +100,21 @@ impl Opened {
     }
 }
 
-/// A file's text; none when it is not there.
+/// A file's text; none when it is not there, or no file.
 fn read(path: &Path, name: &str) -> Result<Option<String>, Failure> {
     match fs_err::read(path) {
         Ok(bytes) => match of_file(name, bytes) {
             Ok(text) => Ok(Some(text)),
             Err(reason) => Err(Diagnostic::error(format!("`{name}` {reason}")).into()),
         },
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(Diagnostic::error(format!("`{name}` cannot be read: {error}")).into()),
     }
 }

@@ -46,7 +46,7 @@ pub struct Failure {
     pub sources: Vec<Snippet>,
     /// The digest of the step that failed.
     pub step: Option<String>,
-    /// What to try, where it is known.
+    /// What to try, where it is known here and not by the engine.
     pub help: Option<String>,
 }
 
@@ -96,13 +96,13 @@ impl Failure {
             }
         }
         let step = errdefs::Vertex::all(&details).pop().map(|vertex| vertex.digest);
-        let (message, help) = advised(message(status.message()));
+        let message = message(status.message());
         Self {
             kind: kind(status.code(), &message),
             message,
             sources,
             step,
-            help,
+            help: None,
         }
     }
 }
@@ -155,14 +155,6 @@ fn message(raw: &str) -> String {
         "the engine gave no reason".to_owned()
     } else {
         rest.to_owned()
-    }
-}
-
-/// A message and the advice at its end, where it is about one thing.
-fn advised(message: String) -> (String, Option<String>) {
-    match message.split_once("\n  help: ") {
-        Some((about, help)) if !help.contains('\n') => (about.to_owned(), Some(help.to_owned())),
-        _ => (message, None),
     }
 }
 
@@ -255,18 +247,6 @@ mod tests {
         assert_eq!(failure.sources[0].places[0].lines, (2, 2));
         assert_eq!(failure.sources[0].places[0].columns, None);
         assert_eq!(failure.kind, FailureKind::Build);
-    }
-
-    #[test]
-    fn advice_about_one_thing_stands_apart() {
-        let of = |text: &str| Failure::from_status(&Status::unknown(text));
-        let one = of("failed to solve: no\n  help: try");
-        assert_eq!((one.message.as_str(), one.help.as_deref()), ("no", Some("try")));
-        let two = of("no\n  help: try\nnor this");
-        assert_eq!(
-            (two.message.as_str(), two.help),
-            ("no\n  help: try\nnor this", None)
-        );
     }
 
     #[test]

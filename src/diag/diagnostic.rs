@@ -107,13 +107,17 @@ impl Diagnostic {
 
     /// Everything else that there is to say, a line each: other places, then advice.
     pub fn details(&self) -> impl Iterator<Item = String> {
-        let places = self.place.iter().flat_map(|(file, _)| {
+        self.places().chain(self.help.iter().cloned())
+    }
+
+    /// The other places, a line each.
+    pub fn places(&self) -> impl Iterator<Item = String> {
+        self.place.iter().flat_map(|(file, _)| {
             self.related.iter().map(|label| {
                 let at = file.position(label.span.start);
                 format!("{}:{}:{}: {}", file.name(), at.line, at.column, label.text)
             })
-        });
-        places.chain(self.help.iter().cloned())
+        })
     }
 }
 

@@ -6,10 +6,10 @@ use buildkit_llb::{Platform, State};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use super::{Failure, shell};
 use crate::bridge::{Bridge, BridgeError, CacheImport, ImageQuery, ResolvedImage, Stat};
 use crate::diag::{Diagnostic, SourceFile, Span};
-use crate::lower::{self, Context, Folder, Folders};
+use crate::lower::{self, Asking, Context, Folder, Folders};
 use crate::plan::Accounts;
 use crate::python::Interpreter;
 use crate::python::interpreter::machine;
@@ -144,8 +144,8 @@ pub(super) async fn python(
     at: Span,
     caches: &[CacheImport],
 ) -> Result<Python, Failure> {
-    let ask = |root: Option<State>| async {
-        let probe = lower::probe(cx, root, wanted, at);
+    let ask = |root: Option<State>, asking| async move {
+        let probe = lower::probe(cx, root, asking, at);
         let result = bridge.solve(lower::marshal(&probe).into_pb(), caches).await?;
         let bytes = bridge.read_file(&result, lower::PROBE_FILE).await?;
         serde_json::from_slice::<Python>(&bytes).map_err(|error| {
@@ -155,9 +155,19 @@ pub(super) async fn python(
             ))
         })
     };
-    let mut found = ask(None).await?;
+    let shell = Asking::Shell(wanted);
+    let found = match ask(None, shell).await {
+        Ok(found) => found,
+        Err(failure) if shell::is_missing(bridge, &failure, cx, at).await => {
+            return ask(None, Asking::Python).await.map_err(|failure| match failure {
+                Failure::Engine(error) if !error.is_unavailable() => shell::neither(cx, at).into(),
+                other => other,
+            });
+        }
+        Err(failure) => return Err(failure),
+    };
     if found.version.is_empty() {
-        found = ask(Some(rootfs)).await?;
+        return ask(Some(rootfs), shell).await;
     }
     Ok(found)
 }

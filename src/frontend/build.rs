@@ -13,10 +13,10 @@ use super::providers::records;
 use super::store::Chosen;
 use super::target::{Target, platforms, target};
 use super::{
-    Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock,
+    Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock, shell,
 };
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Span};
 use crate::layers::Found;
 use crate::lower::{self, Compiler, Context, Folders};
 use crate::manifest::{ProjectPath, PythonMinor, User};
@@ -48,7 +48,13 @@ pub(super) async fn build(
     };
     let ((), results) = futures_util::try_join!(
         build.ahead(),
-        try_join_all(platforms.iter().map(|platform| build.platform(platform))),
+        try_join_all(platforms.iter().map(|platform| async {
+            let built = build.platform(platform).await;
+            match built {
+                Err(failure) => Err(build.without_shell(failure, platform).await),
+                built => built,
+            }
+        })),
     )?;
     Ok(outcome(options, &platforms, results))
 }
@@ -90,6 +96,8 @@ pub(super) struct Ground {
     pub(super) interpreter: Interpreter,
     /// The root file system, on the engine's own platform.
     pub(super) root: State,
+    /// Where the base's image is named.
+    pub(super) at: Span,
 }
 
 /// A service that is planned.
@@ -120,6 +128,7 @@ impl Build<'_> {
             cx,
             interpreter,
             root,
+            at: stand.image_at,
         })
     }
 
@@ -139,6 +148,18 @@ impl Build<'_> {
     pub(super) fn python(&self) -> String {
         let python = self.loaded.manifest.python.as_ref();
         python.map_or_else(String::new, |python| python.value.to_string())
+    }
+
+    /// The same failure, told as what it is if a step failed because the base has no shell.
+    async fn without_shell(&self, failure: Failure, platform: &Platform) -> Failure {
+        if !shell::may_be_missing(&failure) {
+            return failure;
+        }
+        let Ok(image) = self.image(platform).await else {
+            return failure;
+        };
+        let cx = self.context(platform, &image.reference, base::environment(&image.config));
+        shell::told(self.bridge, failure, &cx, self.stand().image_at).await
     }
 
     async fn platform(&self, platform: &Platform) -> Result<Built, Failure> {

@@ -98,7 +98,9 @@ fn summary(mistakes: &Diagnostics) -> String {
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error);
     let lines = errors.flat_map(|error| {
-        std::iter::once(error.summary()).chain(error.help.iter().map(|help| format!("  help: {help}")))
+        let places = error.places().map(|place| format!("  {place}"));
+        let help = error.help.iter().map(|help| format!("  help: {help}"));
+        std::iter::once(error.summary()).chain(places).chain(help)
     });
     lines.collect::<Vec<_>>().join("\n")
 }

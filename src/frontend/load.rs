@@ -21,6 +21,8 @@ pub(super) struct Loaded<'a> {
     pub(super) sources: SourceMap,
     pub(super) manifest: Manifest,
     pub(super) context: LocalContext,
+    /// What is to be looked at in the manifest.
+    pub(super) warnings: Diagnostics,
     reader: Box<dyn Reader + 'a>,
     /// Digest of the vertex that warnings are shown with.
     vertex: String,
@@ -75,10 +77,11 @@ pub(super) async fn manifest<'a>(
         sources,
         manifest,
         context,
+        warnings,
         reader,
         vertex: digest,
     };
-    for warning in warnings.iter() {
+    for warning in loaded.warnings.iter() {
         loaded.warn(bridge, warning).await?;
     }
     Ok(loaded)

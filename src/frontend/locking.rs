@@ -14,7 +14,7 @@ use super::build::{Build, Ground, tools};
 use super::conflict::{self, Report};
 use super::needs::Needs;
 use super::target::{Target, platforms};
-use super::{Failure, Made, Options, Project, Request, load, made};
+use super::{Failure, Made, Options, Project, Request, load, made, shell};
 use crate::bridge::{Bridge, Outcome, Refs};
 use crate::diag::{Diagnostic, SourceFile, did_you_mean};
 use crate::lower::{self, Asked, EPOCH, ResolveInputs};
@@ -92,7 +92,10 @@ pub(super) async fn lock(
         upgrade: upgrade(options, &services)?,
     };
     let groups = locking.groups(&services, &asked);
-    let locks = try_join_all(groups.iter().map(|group| locking.group(group))).await?;
+    let locks = match try_join_all(groups.iter().map(|group| locking.group(group))).await {
+        Ok(locks) => locks,
+        Err(failure) => return Err(without_shell(bridge, failure, &services).await),
+    };
     let files = locks
         .into_iter()
         .flatten()
@@ -112,6 +115,14 @@ pub(super) async fn lock(
         refs: Refs::One(bridge.solve(tree.into_pb(), &[]).await?),
         metadata: BTreeMap::new(),
     })
+}
+
+/// The same failure, told as what it is if one of the bases has no shell.
+async fn without_shell(bridge: &dyn Bridge, mut failure: Failure, services: &[Lockable]) -> Failure {
+    for ground in services.iter().flat_map(|service| &service.grounds) {
+        failure = shell::told(bridge, failure, &ground.cx, ground.at).await;
+    }
+    failure
 }
 
 /// A service's files and grounds; none when nothing is to be locked.

@@ -27,6 +27,7 @@ mod project;
 mod providers;
 mod reader;
 mod requests;
+mod shell;
 mod store;
 mod target;
 mod together;

@@ -33,6 +33,7 @@ impl Build<'_> {
             store,
             records,
             platform: &cx.platform,
+            is_filled: self.request.layers.gather.is_some(),
             silent: OnceLock::new(),
         });
         let layout = self.options.wheels_layout.as_ref().map(|layout| LayoutStore {

@@ -35,7 +35,11 @@ pub(super) async fn answer(
     let (value, text, status) = match name {
         "frontend.subrequests.describe" => describe(),
         "frontend.wheelwright.schema" => (schema::json(), schema::text(), 0),
-        "frontend.lint" => lint(load::manifest(bridge, request, options).await)?,
+        "frontend.lint" => lint(
+            load::manifest(bridge, request, options)
+                .await
+                .map(|loaded| loaded.warnings),
+        )?,
         "frontend.targets" => targets(&load::manifest(bridge, request, options).await?),
         "frontend.outline" => outline(&load::manifest(bridge, request, options).await?, options)?,
         other => return Err(Failure::Request(other.to_owned())),
@@ -137,9 +141,12 @@ fn default_target(manifest: &Manifest) -> String {
 }
 
 /// A manifest with mistakes is an answer, not a failure; an engine that is gone is a failure.
-fn lint(loaded: Result<load::Loaded<'_>, Failure>) -> Result<Answer, Failure> {
-    let mistakes = match loaded {
-        Ok(_) => return Ok((json!({"warnings": []}), "no mistakes\n".to_owned(), 0)),
+fn lint(warnings: Result<Diagnostics, Failure>) -> Result<Answer, Failure> {
+    let mistakes = match warnings {
+        Ok(warnings) if warnings.is_empty() => {
+            return Ok((json!({"warnings": []}), "no mistakes\n".to_owned(), 0));
+        }
+        Ok(warnings) => warnings,
         Err(Failure::Mistakes(mistakes)) => mistakes,
         Err(other) => return Err(other),
     };
@@ -171,7 +178,7 @@ fn lint(loaded: Result<load::Loaded<'_>, Failure>) -> Result<Answer, Failure> {
         json!({"filename": file.name(), "language": super::failure::language(file.name()), "data": base64(file.text())})
     });
     let value = json!({"warnings": warnings, "sources": sources.collect::<Vec<_>>()});
-    Ok((value, text(&mistakes), 1))
+    Ok((value, text(&mistakes), u32::from(mistakes.has_errors())))
 }
 
 fn text(mistakes: &Diagnostics) -> String {

@@ -43,6 +43,8 @@ pub(super) struct RegistryStore<'a> {
     /// What the lock says of layers.
     pub(super) records: &'a Records,
     pub(super) platform: &'a Platform,
+    /// Whether what it does not have is put into it after the build.
+    pub(super) is_filled: bool,
     /// Why it is not asked any more.
     pub(super) silent: OnceLock<String>,
 }
@@ -92,9 +94,14 @@ impl Chosen {
 }
 
 /// How one look-up ended.
+#[derive(Debug)]
 enum Looked {
     Here(Found),
+    /// It has no name that others know it by.
+    Nameless,
     Absent,
+    /// It is not there by the digest that a lock records.
+    Unrecorded,
     Failed(String),
 }
 
@@ -107,28 +114,14 @@ impl Provider for RegistryStore<'_> {
     async fn find(&self, wanted: &[Wanted<'_>]) -> Result<Answer, LayerError> {
         let looked = join_all(wanted.iter().map(|layer| self.look(layer))).await;
         let looked = looked.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let failed = looked
-            .iter()
-            .filter(|one| matches!(one, Looked::Failed(_)))
-            .count();
-        let first = looked.iter().find_map(|one| match one {
-            Looked::Failed(reason) => Some(reason),
-            _ => None,
-        });
-        let note = first.map(|reason| {
-            format!(
-                "the wheel store {} could not be asked for {failed} of {} layers, they are made instead: {reason}",
-                self.store.repository,
-                wanted.len()
-            )
-        });
+        let notes = missed(&self.store.repository, &looked, self.is_filled);
         let found = looked.into_iter().map(|one| match one {
             Looked::Here(found) => Some(found),
-            Looked::Absent | Looked::Failed(_) => None,
+            _ => None,
         });
         Ok(Answer {
             found: found.collect(),
-            notes: note.into_iter().collect(),
+            notes,
         })
     }
 }
@@ -152,7 +145,7 @@ impl RegistryStore<'_> {
 
     async fn look(&self, wanted: &Wanted<'_>) -> Result<Looked, Mismatch> {
         if !wanted.is_keyed() {
-            return Ok(Looked::Absent);
+            return Ok(Looked::Nameless);
         }
         let key = &wanted.layer.key;
         let Chosen { repository, format } = self.store;
@@ -169,6 +162,7 @@ impl RegistryStore<'_> {
         };
         let image = match self.ask(&query).await {
             Ok(Some(image)) => image,
+            Ok(None) if record.is_some() => return Ok(Looked::Unrecorded),
             Ok(None) => return Ok(Looked::Absent),
             Err(reason) => return Ok(Looked::Failed(reason)),
         };
@@ -187,6 +181,38 @@ impl RegistryStore<'_> {
             facts,
         }))
     }
+}
+
+/// Why layers are made that could have come from the store, a line for each reason. Who fills it knows what is not there yet.
+fn missed(repository: &Repository, looked: &[Looked], is_filled: bool) -> Vec<String> {
+    let all = looked.len();
+    let count = |is: fn(&Looked) -> bool| looked.iter().filter(|one| is(one)).count();
+    let absent = count(|one| matches!(one, Looked::Absent));
+    let unrecorded = count(|one| matches!(one, Looked::Unrecorded));
+    let mut failed: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in looked {
+        if let Looked::Failed(reason) = one {
+            *failed.entry(reason).or_default() += 1;
+        }
+    }
+    let mut notes = Vec::new();
+    if absent > 0 && !is_filled {
+        notes.push(format!(
+            "the wheel store {repository} does not have {absent} of {all} layers, they are made instead"
+        ));
+    }
+    if unrecorded > 0 && !is_filled {
+        notes.push(format!(
+            "the wheel store {repository} does not have {unrecorded} of {all} layers by the digests that the lock records, they are \
+             made instead"
+        ));
+    }
+    notes.extend(failed.iter().map(|(reason, count)| {
+        format!(
+            "the wheel store {repository} could not be asked for {count} of {all} layers, they are made instead: {reason}"
+        )
+    }));
+    notes
 }
 
 /// The last part of the engine's chain of reasons, in one line.
@@ -299,6 +325,28 @@ impl LayoutStore<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_reason_is_told_with_its_layers() {
+        let repository = "r.example/wheels".parse().unwrap();
+        let failed = |reason: &str| Looked::Failed(reason.to_owned());
+        let looked = [
+            Looked::Absent,
+            Looked::Nameless,
+            failed("401 Unauthorized"),
+            Looked::Absent,
+            failed("no answer within 10 s"),
+            Looked::Unrecorded,
+            failed("401 Unauthorized"),
+        ];
+        insta::assert_snapshot!(missed(&repository, &looked, false).join("\n"), @"
+        the wheel store r.example/wheels does not have 2 of 7 layers, they are made instead
+        the wheel store r.example/wheels does not have 1 of 7 layers by the digests that the lock records, they are made instead
+        the wheel store r.example/wheels could not be asked for 2 of 7 layers, they are made instead: 401 Unauthorized
+        the wheel store r.example/wheels could not be asked for 1 of 7 layers, they are made instead: no answer within 10 s
+        ");
+        assert_eq!(missed(&repository, &looked, true).len(), 2);
+    }
 
     #[test]
     fn what_the_lock_says_counts() {

@@ -27,7 +27,7 @@ pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};
 pub use download::{downloaded, unchecked};
 pub use folders::{Folder, Folders, folders_of};
-pub use probe::{PROBE_FILE, probe};
+pub use probe::{Asking, PROBE_FILE, asked_image, probe};
 pub use resolve::{Asked, REPORT_FILE, RESOLVED, ResolveInputs, lock_file, resolve};
 pub use smoke::smoke;
 pub use wheels::{JOINED as FACTS_FILE, bytecode_tree, facts, wheel};

@@ -13,17 +13,41 @@ pub const PROBE_FILE: &str = "/interpreter.json";
 const SHELL: &str = include_str!("scripts/probe.sh");
 const PYTHON: &str = include_str!("scripts/probe.py");
 
+/// What a program is asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking<'a> {
+    /// A shell that looks for the Python, first for that of a minor version.
+    Shell(&'a str),
+    /// The Python itself, in an image without a shell.
+    Python,
+}
+
+/// The image itself, on the platform of the engine.
+pub fn asked_image(cx: &Context, at: Span) -> State {
+    base::image(cx, &cx.build_platform, at)
+}
+
 /// A tree that holds [`PROBE_FILE`]: what the Python of `root` says of itself, `{}` when there is none. Without a
 /// root the image itself is asked, on the platform of the engine, so that no emulator is needed for another one.
-pub fn probe(cx: &Context, root: Option<State>, minor: &str, at: Span) -> State {
+pub fn probe(cx: &Context, root: Option<State>, asking: Asking<'_>, at: Span) -> State {
     let platform = if root.is_some() {
         &cx.platform
     } else {
         &cx.build_platform
     };
-    let root = root.unwrap_or_else(|| base::image(cx, platform, at));
+    let root = root.unwrap_or_else(|| asked_image(cx, at));
     let scripts = cx.script(&[("probe.py", PYTHON), ("probe.sh", SHELL)]);
-    let exec = Exec::new(["/bin/sh", "/run/wheelwright/probe.sh", minor])
+    let exec = match asking {
+        Asking::Shell(minor) => Exec::new(["/bin/sh", "/run/wheelwright/probe.sh", minor]),
+        Asking::Python => Exec::new([
+            "python3",
+            "-I",
+            "-S",
+            "/run/wheelwright/probe.py",
+            "/out/interpreter.json",
+        ]),
+    };
+    let exec = exec
         .root(root)
         .platform(platform.clone())
         .cwd("/")

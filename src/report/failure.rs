@@ -32,7 +32,8 @@ pub(super) fn with_step(service: &str, failure: &Failure, step: Option<&Step>) -
             shown.annotation(AnnotationKind::Primary.span(span))
         }))
     });
-    let group = match failure.help.as_deref().or_else(|| advice(&failure.message)) {
+    let known = || advice(&failure.message).filter(|_| advice_given.is_empty());
+    let group = match failure.help.as_deref().or_else(known) {
         Some(advice) => group.element(Level::HELP.message(advice)),
         None => group,
     };

@@ -63,8 +63,10 @@ impl Steps {
             What::Warning {
                 short, detail, place, ..
             } => {
+                // Frontends say it themselves for clients that show nothing else.
                 let place = place
                     .as_ref()
+                    .filter(|(file, line)| !short.starts_with(&format!("{file}:{line}:")))
                     .map(|(file, line)| format!(" ({file}:{line})"))
                     .unwrap_or_default();
                 let detail = detail
@@ -188,6 +190,22 @@ mod tests {
             step: "sha256:1".into(),
             what,
         }
+    }
+
+    #[test]
+    fn a_warnings_place_is_shown_once() {
+        let shown = |short: &str| {
+            let warning = What::Warning {
+                short: short.to_owned(),
+                detail: Vec::new(),
+                url: String::new(),
+                place: Some(("a.yaml".to_owned(), 3)),
+            };
+            Steps::default().apply(&update(warning))
+        };
+        let is = |text: &str| Change::Warning(text.to_owned());
+        assert_eq!(shown("odd"), is("odd (a.yaml:3)"));
+        assert_eq!(shown("a.yaml:3:1: odd"), is("a.yaml:3:1: odd"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Damage, Pushed, Store};
 use crate::layers::oci::{self, BASE_FACTS, BASE_IMAGE, BASE_KEY, BASE_PLATFORM, ImageConfig, MANIFEST};
@@ -10,7 +10,7 @@ use crate::layers::{KnownBase, LayerKey};
 use crate::registry::{Content, Error, Manifest};
 
 /// What is known of one base, as its manifest tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredBase {
     /// Which base, and what was asked of it.
     pub key: LayerKey,
@@ -22,6 +22,7 @@ pub struct StoredBase {
     pub manifest: String,
     /// Digest of the config.
     pub config: String,
+    #[serde(skip)]
     bytes: Vec<u8>,
 }
 

@@ -1,6 +1,7 @@
 //! `wheelwright wheels ls`: what is in the store.
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::store::{Held, StoreArgs};
 use super::table::{short, table};
@@ -8,8 +9,9 @@ use crate::cli::Failure;
 use crate::layers::oci::Wheel;
 use crate::python::PackageName;
 use crate::report::{Printer, bytes, plural};
+use crate::store::StoredBase;
 
-/// List the layers of the store
+/// List the layers of the store, and the bases that it knows something of
 #[derive(Debug, Clone, Args)]
 pub(super) struct LsArgs {
     #[command(flatten)]
@@ -33,10 +35,12 @@ pub(super) async fn run(args: &LsArgs) -> Result<String, Failure> {
     let asked = asked.map_err(Failure::Usage)?;
     let named = |wheel: &Wheel| asked.iter().any(|name| name.as_str() == wheel.name);
     layers.retain(|layer| asked.is_empty() || layer.wheels.iter().any(named));
+    // Bases hold no packages.
+    let bases = if asked.is_empty() { held.bases } else { Vec::new() };
     if args.json {
-        let text =
-            serde_json::to_string_pretty(&layers).map_err(|error| Failure::Local(error.to_string()))?;
-        return Ok(format!("{text}\n"));
+        let all = layers.iter().map(|layer| json!(layer));
+        let all = all.chain(bases.iter().map(|base| json!(base))).collect::<Value>();
+        return Ok(format!("{all:#}\n"));
     }
     let head = ["WHEELS", "PYTHON", "FORMAT", "SIZE", "UNPACKED", "KEY"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -52,14 +56,24 @@ pub(super) async fn run(args: &LsArgs) -> Result<String, Failure> {
     }));
     let sum = layers.iter().map(|layer| layer.size).sum();
     Printer::new().note(&format!(
-        "{} in {}, {}",
+        "{} in {}, {}{}",
         plural(layers.len(), "layer"),
         store.remote().repository(),
-        bytes(sum)
+        bytes(sum),
+        match bases.len() {
+            0 => String::new(),
+            count => format!("; {}", plural(count, "base")),
+        }
     ));
-    Ok(if layers.is_empty() {
-        String::new()
-    } else {
-        table(&rows)
-    })
+    let tables = [rows, of_bases(&bases)].into_iter().filter(|rows| rows.len() > 1);
+    Ok(tables.map(|rows| table(&rows)).collect::<Vec<_>>().join("\n"))
+}
+
+fn of_bases(bases: &[StoredBase]) -> Vec<Vec<String>> {
+    let head = ["BASE", "PLATFORM", "KEY"].map(str::to_owned).to_vec();
+    let rows = bases.iter().map(|base| {
+        let key = base.key.as_str()[..12].to_owned();
+        vec![short(&base.image, 20), base.platform.clone(), key]
+    });
+    std::iter::once(head).chain(rows).collect()
 }

@@ -5,7 +5,7 @@
 
 use std::io::SeekFrom;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::credentials::Credentials;
 use super::fetch_error::{Cause, FetchError};
-use crate::http::{Client, Shown, Url};
+use crate::http::{Client, SILENCE, Shown, Url};
 use crate::layers::key::hex;
 
 /// Downloads at a time: enough to fill a link, few enough to be a good guest.
@@ -24,6 +24,8 @@ const PARALLEL: usize = 12;
 const ATTEMPTS: u32 = 4;
 /// Wait before the second attempt; doubled before each further one.
 const BACKOFF: Duration = Duration::from_millis(300);
+/// Bytes a second that a server sends at least; one that trickles would keep a build for days.
+const SLOWEST: u64 = 1 << 10;
 /// The longest wait that a server may ask for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,6 +53,8 @@ pub struct Fetch {
     mirrors: Vec<(String, String)>,
     slots: Arc<Semaphore>,
     backoff: Duration,
+    /// How long a server may send less than [`SLOWEST`].
+    window: Duration,
 }
 
 impl Fetch {
@@ -62,6 +66,7 @@ impl Fetch {
             mirrors: Vec::new(),
             slots: Arc::new(Semaphore::new(PARALLEL)),
             backoff: BACKOFF,
+            window: SILENCE,
         }
     }
 
@@ -82,6 +87,12 @@ impl Fetch {
     /// The same with other waits between attempts.
     pub fn with_backoff(mut self, backoff: Duration) -> Self {
         self.backoff = backoff;
+        self
+    }
+
+    /// The same with another time that a server may be slow for.
+    pub fn with_window(mut self, window: Duration) -> Self {
+        self.window = window;
         self
     }
 
@@ -162,8 +173,10 @@ impl Fetch {
             status => return Err(Cause::Status(status)),
         }
         let mut body = Vec::new();
+        let mut pace = Pace::new(self.window);
         while let Some(piece) = response.chunk().await.map_err(|error| Cause::from(&error))? {
             body.extend_from_slice(&piece);
+            pace.keep(piece.len())?;
             if body.len() > most {
                 return Ok(None);
             }
@@ -221,8 +234,10 @@ impl Fetch {
         }
         let mut response = request.send().await.map_err(|error| Cause::from(&error))?;
         part.accept(&response).await?;
+        let mut pace = Pace::new(self.window);
         while let Some(piece) = response.chunk().await.map_err(|error| Cause::from(&error))? {
             part.append(&piece).await.map_err(Cause::from)?;
+            pace.keep(piece.len())?;
             if remote.size > 0 && part.length > remote.size {
                 let expected = remote.size;
                 return Err(Cause::TooLong { expected }.into());
@@ -234,6 +249,38 @@ impl Fetch {
             let (got, expected) = (part.length, remote.size);
             return Err(Cause::Truncated { got, expected }.into());
         }
+        Ok(())
+    }
+}
+
+/// How much came lately.
+struct Pace {
+    window: Duration,
+    begun: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(window: Duration) -> Self {
+        Self {
+            window,
+            begun: Instant::now(),
+            bytes: 0,
+        }
+    }
+
+    /// Takes a piece in; an error when too little came since the last look.
+    fn keep(&mut self, piece: usize) -> Result<(), Cause> {
+        self.bytes += piece as u64;
+        let past = self.begun.elapsed();
+        if past < self.window {
+            return Ok(());
+        }
+        let least = u128::from(SLOWEST) * past.as_millis() / 1000;
+        if u128::from(self.bytes) < least {
+            return Err(Cause::Slow(SLOWEST));
+        }
+        *self = Self::new(self.window);
         Ok(())
     }
 }

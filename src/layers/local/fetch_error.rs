@@ -32,6 +32,9 @@ pub enum Cause {
     /// No answer, or a connection that broke.
     #[error("{0}")]
     Connection(String),
+    /// It sends, but hardly anything.
+    #[error("the server sends less than {} KiB a second", .0 >> 10)]
+    Slow(u64),
     /// The server ended too early.
     #[error("the server sent {got} bytes of {expected}")]
     Truncated {
@@ -74,7 +77,10 @@ impl Cause {
                     )
             }
             Self::Connection(_) | Self::Truncated { .. } => true,
-            Self::Scheme | Self::TooLong { .. } | Self::WrongHash { .. } | Self::Disk(_) => false,
+            // It would be as slow from where it stopped, for as long as the file lasts.
+            Self::Slow(_) | Self::Scheme | Self::TooLong { .. } | Self::WrongHash { .. } | Self::Disk(_) => {
+                false
+            }
         }
     }
 }

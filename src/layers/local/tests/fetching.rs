@@ -27,7 +27,8 @@ fn remote(url: String, bytes: &[u8]) -> Remote {
 
 fn fetch() -> Fetch {
     let client = http::builder(Duration::from_millis(300)).build().unwrap();
-    Fetch::new(client, Vec::new()).with_backoff(Duration::from_millis(5))
+    let fetch = Fetch::new(client, Vec::new()).with_backoff(Duration::from_millis(5));
+    fetch.with_window(Duration::from_millis(300))
 }
 
 /// What comes of it, and what is in the file then.
@@ -104,6 +105,7 @@ async fn refusals_name_package_file_and_cause() {
         ("/other", Answer::File(other)),
         ("/long", Answer::File(long)),
         ("/slow", Answer::Silence(Duration::from_secs(2))),
+        ("/trickle", Answer::Trickle(bytes.clone())),
     ];
     for (path, answer) in cases {
         let url = server
@@ -113,7 +115,7 @@ async fn refusals_name_package_file_and_cause() {
         let (outcome, found) = download(&remote, b"").await;
         said.push(outcome.unwrap_err());
         assert!(
-            path == "/truncated" || found.is_empty(),
+            matches!(path, "/truncated" | "/trickle") || found.is_empty(),
             "{path} left {} bytes",
             found.len()
         );

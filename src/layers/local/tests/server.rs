@@ -17,6 +17,8 @@ pub(super) enum Answer {
     Cut(Vec<u8>, usize),
     /// A status without anything.
     Status(u16),
+    /// The file, a byte now and then.
+    Trickle(Vec<u8>),
     /// Nothing for a while.
     Silence(Duration),
 }
@@ -102,6 +104,19 @@ fn serve(
         Answer::Status(status) => {
             let head = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             (&*stream).write_all(head.as_bytes())
+        }
+        Answer::Trickle(bytes) => {
+            let mut stream = stream;
+            write!(
+                stream,
+                "HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n",
+                bytes.len()
+            )?;
+            for byte in bytes {
+                stream.write_all(&[byte])?;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Ok(())
         }
         Answer::Silence(time) => {
             std::thread::sleep(time);
