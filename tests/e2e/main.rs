@@ -32,6 +32,7 @@ mod recorded;
 mod resumed;
 mod secrets;
 mod session;
+mod shellless;
 mod smoke;
 mod sources;
 mod store;
