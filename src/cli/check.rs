@@ -27,8 +27,8 @@ pub struct CheckArgs {
     project: ProjectArgs,
     /// Ask the indexes what locked wheels need
     ///
-    /// Only metadata is fetched, as indexes offer it beside wheels (PEP 658), and kept in the cache. Nothing else of `check` uses
-    /// the network.
+    /// Only metadata is fetched and kept in the cache: as indexes offer it beside wheels (PEP 658), else the part of a wheel that
+    /// holds it. Nothing else of `check` uses the network.
     #[arg(long)]
     online: bool,
     /// Secret that an index's `auth` or `ca_certificates` names: `id=ID,src=FILE` or `id=ID,env=NAME`

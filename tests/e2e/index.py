@@ -4,7 +4,7 @@ index.py LOGIN CERTIFICATE PACKAGE…: packages as NAME==VERSION[:REQUIREMENT,RE
 source distribution of what is in a folder. Words make a wheel that no engine has seen. A login is USER:PASSWORD or a whole Authorization header; an empty one lets
 everybody in. With a certificate (a PEM file with its key) it speaks TLS. Files of packages whose names begin with a word
 of FAULTS, with "slow", "cut" or "liar" cannot be had as they should. Metadata is beside wheels (PEP 658), but for packages whose
-names begin with "silent". As a proxy it
+names begin with "silent" or "parts"; files of the latter are given in parts. As a proxy it
 answers for every host itself. Prints its port, the digest of
 a file of each package, then one line for each request: status and path.
 """
@@ -85,7 +85,11 @@ class Index(http.server.BaseHTTPRequestHandler):
             time.sleep(3600)
         if name.startswith("liar"):
             body = body[:-1] + b"?"
+        if status == 200 and name.startswith("parts") and self.headers.get("Range"):
+            status, body = self.part(body)
         self.send_response(status)
+        if status == 206:
+            self.send_header("Content-Range", self.range)
         if status == 401:
             self.send_header("WWW-Authenticate", 'Basic realm="test"')
         self.send_header("Content-Type", kind)
@@ -97,6 +101,13 @@ class Index(http.server.BaseHTTPRequestHandler):
         print(status, self.path, flush=True)
 
     do_HEAD = do_GET
+
+    def part(self, body):
+        start, end = self.headers["Range"].removeprefix("bytes=").split("-")
+        last = len(body) - 1
+        first, last = (int(start), min(int(end or last), last)) if start else (max(len(body) - int(end), 0), last)
+        self.range = f"bytes {first}-{last}/{len(body)}"
+        return 206, body[first : last + 1]
 
     def answer(self):
         expected = self.login if " " in self.login else "Basic " + base64.b64encode(self.login.encode()).decode()
@@ -116,7 +127,7 @@ class Index(http.server.BaseHTTPRequestHandler):
             filename = parts[2].removesuffix(".metadata")
             content = self.found.get(parts[1], {}).get(filename)
             if content and filename != parts[2]:
-                content = None if parts[1].startswith("silent") else metadata(content)
+                content = None if parts[1].startswith(("silent", "parts")) else metadata(content)
             if content:
                 return 200, "application/octet-stream", content
         return 404, "text/plain", b"not here"

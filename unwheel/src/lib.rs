@@ -8,6 +8,8 @@
 //! - **write**: a [`Sink`] takes directories and files in sorted order. [`Directory`] is the one that writes to
 //!   a file system, [`write_layer`] uses one that makes an image layer and passes the wheels' deflate streams on.
 //!
+//! [`Pieces`] finds the metadata of a wheel that is far away.
+//!
 //! [`Facts`] are what others have to know of a wheel without having it.
 //!
 //! What is installed equals, byte for byte, what `uv pip install` leaves in a virtual environment at the same
@@ -29,6 +31,7 @@ mod layer;
 mod layout;
 mod metadata;
 mod names;
+mod pieces;
 mod plan;
 mod record;
 mod sink;
@@ -42,6 +45,7 @@ pub use install::{InstalledWheel, Options, Report, install, wheels_in};
 pub use layer::{Layer, LayerFormat, write_layer, write_tree};
 pub use layout::{Layout, PythonVersion};
 pub use names::{WheelName, normalize};
+pub use pieces::{Look, Pieces};
 pub use plan::Plan;
 pub use sink::Sink;
 pub use wheel::{PlannedFile, Wheel};

@@ -140,6 +140,49 @@ impl Fetch {
         address: &str,
         most: usize,
     ) -> Result<Option<Vec<u8>>, FetchError> {
+        let found = self.again(remote, address, async |url| {
+            let request = self.request(url);
+            let response = request.send().await.map_err(|error| Cause::from(&error))?;
+            match response.status() {
+                StatusCode::OK => self.body(response, most).await,
+                StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+                status => Err(Cause::Status(status)),
+            }
+        });
+        found.await
+    }
+
+    /// Part of a file and the file's length; nothing from servers that do not give parts. `range` is as HTTP has it.
+    pub(super) async fn part(
+        &self,
+        remote: &Remote,
+        range: &str,
+        most: usize,
+    ) -> Result<Option<FilePart>, FetchError> {
+        let found = self.again(remote, &remote.url, async |url| {
+            let request = self.request(url).header(RANGE, range);
+            let response = request.send().await.map_err(|error| Cause::from(&error))?;
+            let place = starts_at(&response).zip(length_in(&response));
+            match (response.status(), place) {
+                (StatusCode::PARTIAL_CONTENT, Some((start, length))) => {
+                    let bytes = self.body(response, most).await?;
+                    Ok(bytes.map(|bytes| FilePart { start, length, bytes }))
+                }
+                (status, _) if status.is_success() => Ok(None),
+                (StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::RANGE_NOT_SATISFIABLE, _) => Ok(None),
+                (status, _) => Err(Cause::Status(status)),
+            }
+        });
+        found.await
+    }
+
+    /// Asks until an answer is good or bad for good.
+    async fn again<T>(
+        &self,
+        remote: &Remote,
+        address: &str,
+        once: impl AsyncFn(&Url) -> Result<T, Cause>,
+    ) -> Result<T, FetchError> {
         let address = self.mirrored(address);
         let failed = |cause| FetchError {
             package: remote.package.clone(),
@@ -152,7 +195,7 @@ impl Fetch {
         let _slot = self.slots.acquire().await;
         let mut attempt = 1;
         loop {
-            match self.whole(&url, most).await {
+            match once(&url).await {
                 Err(cause) if attempt < ATTEMPTS && cause.may_pass() => {}
                 found => return found.map_err(failed),
             }
@@ -161,17 +204,8 @@ impl Fetch {
         }
     }
 
-    async fn whole(&self, url: &Url, most: usize) -> Result<Option<Vec<u8>>, Cause> {
-        let mut response = self
-            .request(url)
-            .send()
-            .await
-            .map_err(|error| Cause::from(&error))?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
-            status => return Err(Cause::Status(status)),
-        }
+    /// All of an answer; nothing when it is more than `most` bytes.
+    async fn body(&self, mut response: Response, most: usize) -> Result<Option<Vec<u8>>, Cause> {
         let mut body = Vec::new();
         let mut pace = Pace::new(self.window);
         while let Some(piece) = response.chunk().await.map_err(|error| Cause::from(&error))? {
@@ -388,6 +422,23 @@ impl Part {
             found,
         })
     }
+}
+
+/// Part of a file on a server.
+#[derive(Debug)]
+pub(super) struct FilePart {
+    /// Where it begins.
+    pub(super) start: u64,
+    /// Bytes of the whole file.
+    pub(super) length: u64,
+    /// What it holds.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Bytes of the file that a partial answer is of.
+fn length_in(response: &Response) -> Option<u64> {
+    let range = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    range.rsplit_once('/')?.1.parse().ok()
 }
 
 /// The first byte of a partial answer.

@@ -1,5 +1,5 @@
 //! What is known of wheels without a build: by their layers and themselves where they are in the cache, else by what their index
-//! offers beside them (PEP 658).
+//! offers beside them (PEP 658), else by the part of them that says it, from servers that give parts of files.
 //!
 //! What an index offers is taken for what the wheel says if it names the same package and version. It decides nothing that is
 //! built, only what is told.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use futures_util::future::join_all;
-use unwheel::Facts;
+use unwheel::{Facts, Look, Pieces};
 
 use super::maker::remote;
 use super::{Cache, Fetch, FetchError, Remote};
@@ -18,6 +18,10 @@ use crate::python::{Artifact, Pick};
 
 /// Metadata of more bytes is not read.
 const MOST: usize = 16 << 20;
+/// Bytes of a wheel that are asked for at a time; the end of most holds all that is looked for.
+const PIECE: u64 = 128 << 10;
+/// Pieces of a wheel that are asked for after the first; directories of the largest take a dozen.
+const PIECES: usize = 32;
 
 /// What was found out of the wheels of a plan.
 #[derive(Debug, Default)]
@@ -104,9 +108,12 @@ impl MetadataFinder {
         let Some(fetch) = &self.online else {
             return Ok(None);
         };
+        let of_pick = |text: Vec<u8>| Facts::of_metadata(&text).filter(|facts| is_of(facts, pick));
         let found = fetch.text(&remote, &beside(&remote.url), MOST).await?;
-        let facts = found.and_then(|text| Facts::of_metadata(&text));
-        let facts = facts.filter(|facts| is_of(facts, pick));
+        let facts = match found.and_then(of_pick) {
+            Some(facts) => Some(facts),
+            None => within(fetch, &remote).await?.and_then(of_pick),
+        };
         if let (Some(facts), Some(cache)) = (&facts, &self.cache) {
             // A cache that cannot be written to is asked again, that is all.
             drop(cache.keep_metadata(&remote.sha256, facts));
@@ -134,6 +141,29 @@ fn of_file(cache: &Cache, remote: &Remote, minor: PythonMinor) -> Option<Facts> 
     };
     drop(cache.keep_metadata(&remote.sha256, &facts));
     Some(facts)
+}
+
+/// The metadata that is within a wheel: the end of the archive says where.
+async fn within(fetch: &Fetch, remote: &Remote) -> Result<Option<Vec<u8>>, FetchError> {
+    let Some(end) = fetch.part(remote, &format!("bytes=-{PIECE}"), MOST).await? else {
+        return Ok(None);
+    };
+    let mut pieces = Pieces::new(end.length);
+    pieces.add(end.start, end.bytes);
+    for _ in 0..PIECES {
+        let offset = match pieces.metadata() {
+            Look::Found(text) => return Ok(Some(text)),
+            Look::Nothing => return Ok(None),
+            Look::Wants(offset) => offset,
+        };
+        let wanted = pieces.missing(offset, PIECE);
+        let range = format!("bytes={}-{}", wanted.start, wanted.end.saturating_sub(1));
+        match fetch.part(remote, &range, MOST).await? {
+            Some(part) if part.start == offset => pieces.add(offset, part.bytes),
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
 }
 
 /// The address of the metadata of a wheel.
