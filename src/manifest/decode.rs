@@ -17,7 +17,10 @@ pub(super) fn manifest(file: &SourceFile, root: &Node, diagnostics: &mut Diagnos
         cx.push(
             Diagnostic::error("the manifest is empty")
                 .at(file, Span::default())
-                .help("a smallest manifest has one base and one service; see `wheelwright schema`"),
+                .help(
+                    "a small one is `services: {web: {image: \"python:3.11-slim\", requirements: [requirements.txt], \
+                     code: [web], command: [python, -m, web]}}`",
+                ),
         );
         return None;
     }

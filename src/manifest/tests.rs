@@ -91,6 +91,13 @@ fn yaml_mistakes_have_a_place() {
 }
 
 #[test]
+fn the_manifest_that_an_empty_one_is_shown_is_a_good_one() {
+    let told = mistakes("# nothing yet\n");
+    let shown = told.split('`').nth(1).expect("an example");
+    assert_eq!(mistakes(shown), "ok, 0 warnings");
+}
+
+#[test]
 fn circles_of_bases_are_shown() {
     insta::assert_snapshot!(mistakes(
         "

@@ -86,7 +86,11 @@ impl Stamp {
             .platforms
             .iter()
             .filter(|platform| !self.platforms.contains(platform));
-        reasons.extend(missing.map(|platform| format!("it is not for {platform}")));
+        reasons.extend(
+            missing.map(|platform| {
+                format!("it is not for {platform}; locks are for the manifest's `platforms`")
+            }),
+        );
         reasons
     }
 
@@ -173,7 +177,7 @@ mod tests {
         `exclude_newer` was not set, is `2026-01-01`
         `torch` was `cpu`, is `cu128`
         it is for Python 3.11, not 3.12
-        it is not for linux/arm64
+        it is not for linux/arm64; locks are for the manifest's `platforms`
         ");
     }
 }

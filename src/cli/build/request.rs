@@ -63,7 +63,7 @@ impl Shared {
             .find(|cache| args.services.len() != 1 && overwrites(cache))
         {
             let text = format!(
-                "every service would overwrite the {} cache, put `{SERVICE}` into its name",
+                "every service would overwrite the {} cache: put `{SERVICE}` into its name, or name the one service to build",
                 cache.kind
             );
             return Err(Failure::Usage(text));
