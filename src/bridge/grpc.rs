@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use buildkit_llb::{Platform, ResolveMode};
+use buildkit_llb::Platform;
 use buildkit_proto::gateway::llb_bridge_client::LlbBridgeClient;
 use buildkit_proto::{apicaps, gateway, pb, rpc};
 use tonic::Request;
@@ -91,7 +91,7 @@ impl GrpcBridge {
             source: Some(source(query)),
             platform: Some((&query.platform).into()),
             log_name: log_name(query),
-            resolve_mode: mode(query.mode).to_owned(),
+            resolve_mode: query.mode.name().to_owned(),
             ..Default::default()
         };
         let response = self
@@ -129,7 +129,7 @@ impl GrpcBridge {
         let request = gateway::ResolveImageConfigRequest {
             r#ref: query.reference.clone(),
             platform: Some((&query.platform).into()),
-            resolve_mode: mode(query.mode).to_owned(),
+            resolve_mode: query.mode.name().to_owned(),
             log_name: log_name(query),
             resolver_type: i32::from(query.place != Place::Registry),
             session_id: session.to_owned(),
@@ -173,14 +173,6 @@ fn source(query: &ImageQuery) -> pb::SourceOp {
 fn log_name(query: &ImageQuery) -> String {
     let made = || format!("[internal] load metadata for {}", query.reference);
     query.log_name.clone().unwrap_or_else(made)
-}
-
-fn mode(mode: ResolveMode) -> &'static str {
-    match mode {
-        ResolveMode::Default => "default",
-        ResolveMode::Pull => "pull",
-        ResolveMode::Local => "local",
-    }
 }
 
 /// A reference with its digest. The digest is empty where dockerd found the image in its own store.

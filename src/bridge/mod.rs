@@ -50,6 +50,8 @@ pub struct ImageQuery {
     pub place: Place,
     /// The step's name in the progress; a name made of the reference when there is none.
     pub log_name: Option<String>,
+    /// The tag is a key of what it names: whatever comes of the look-up, the build's result is the same.
+    pub keyed: bool,
 }
 
 /// Where images are looked up.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildkit_proto::control::{CacheOptions, CacheOptionsEntry, SolveRequest, StatusRequest};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +59,8 @@ pub struct BuildRequest {
     pub docker_config: Arc<DockerConfig>,
     /// Wheel layers for the engine, in the session's store [`LAYERS`].
     pub layers: Option<Arc<Listed>>,
+    /// Nothing is built, something is asked: it does not belong into the engine's history.
+    pub internal: bool,
 }
 
 /// The name of the session's store with wheel layers.
@@ -90,7 +93,7 @@ pub enum WorkError {
 }
 
 /// What came of a build.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildResult {
     /// The build's id, under which the engine keeps its history.
     pub build_ref: String,
@@ -185,6 +188,7 @@ where
         cache: Some(cache_options(&caches)),
         entitlements: request.entitlements,
         frontend_attrs: request.options,
+        internal: request.internal,
         ..SolveRequest::default()
     };
     let solved = CancellationToken::new();

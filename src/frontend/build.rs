@@ -140,6 +140,7 @@ impl Build<'_> {
             mode: self.options.resolve_mode,
             place: Place::Registry,
             log_name: None,
+            keyed: false,
         };
         base::image(self.bridge, &query, &self.loaded.file, stand.image_at).await
     }

@@ -58,6 +58,7 @@ fn query(cx: &Context, reference: String) -> ImageQuery {
         mode: cx.resolve_mode,
         place: Place::Registry,
         log_name: None,
+        keyed: false,
     }
 }
 

@@ -101,6 +101,7 @@ fn query(reference: String, platform: &Platform, place: Place) -> ImageQuery {
         mode: ResolveMode::Default,
         place,
         log_name: Some("[internal] wheel store: what is known of the base".to_owned()),
+        keyed: true,
     }
 }
 

@@ -82,11 +82,7 @@ pub(crate) async fn check(
 ) -> Result<(), super::Failure> {
     use super::reader::ByDisk;
 
-    let disk = ByDisk {
-        context: repository.to_owned(),
-        manifest: repository.join(file.name()),
-        name: file.name().to_owned(),
-    };
+    let disk = ByDisk::new(repository, repository, file.name());
     let mut context = crate::lower::LocalContext::default();
     context.excludes = super::load::ignored(&disk, &context).await?;
     let listed = of(service);

@@ -55,10 +55,13 @@ pub(super) async fn manifest<'a>(
             options,
             manifest: tree,
         }),
-        Origin::Disk { context, manifest } => Box::new(ByDisk {
-            context: context.clone(),
-            manifest: manifest.join(&options.filename),
-            name: options.filename.clone(),
+        Origin::Disk {
+            context,
+            manifest,
+            read,
+        } => Box::new(ByDisk {
+            read: read.clone(),
+            ..ByDisk::new(context, manifest, &options.filename)
         }),
     };
     let (file, excludes) = futures_util::try_join!(

@@ -44,7 +44,7 @@ pub(crate) use lock::picks as locked_picks;
 pub use made::{Made, lock_group, locked_versions};
 pub use options::Options;
 pub use project::{Files, Missing, Project};
-pub use reader::Origin;
+pub use reader::{Origin, Read};
 pub use unused::unused;
 
 use std::collections::BTreeMap;

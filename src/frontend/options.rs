@@ -88,11 +88,7 @@ impl Options {
                 .map(|value| matches!(value.as_str(), "1" | "t" | "true" | "T" | "TRUE" | "True")),
             labels: with_prefix(opts, "label:"),
             no_cache: no_cache(opts),
-            resolve_mode: match get("image-resolve-mode").as_deref() {
-                Some("pull") => ResolveMode::Pull,
-                Some("local") => ResolveMode::Local,
-                _ => ResolveMode::Default,
-            },
+            resolve_mode: ResolveMode::named(&get("image-resolve-mode").unwrap_or_default()),
             cache_imports: cache_imports(opts, &mut mistakes),
             network: network(get("force-network-mode").as_deref(), &mut mistakes),
             extra_hosts: extra_hosts(get("add-hosts").as_deref(), &mut mistakes),

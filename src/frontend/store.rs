@@ -159,6 +159,7 @@ impl RegistryStore<'_> {
             mode: ResolveMode::Default,
             place: Place::Registry,
             log_name: Some(format!("[internal] wheel store: {}", wanted.title())),
+            keyed: true,
         };
         let image = match self.ask(&query).await {
             Ok(Some(image)) => image,
@@ -299,6 +300,7 @@ impl LayoutStore<'_> {
             mode: ResolveMode::Default,
             place: self.place(),
             log_name: Some("[internal] local wheel store".to_owned()),
+            keyed: true,
         };
         let catalog = self.bridge.resolve_image(&query).await;
         let labels = ImageConfig::read(&catalog.map_err(|error| reason(&error))?.config)?.labels;

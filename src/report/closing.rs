@@ -30,9 +30,10 @@ pub(super) fn closing(service: &Arc<str>, kind: &EventKind, steps: Option<&Steps
     let name = styled(NAME, &format!("[{service}]"));
     match kind {
         EventKind::Finished(finished) => {
-            let summary = steps.map(Steps::summary).unwrap_or_default();
-            let text = text::finished(finished, &summary);
-            Some(format!("{name} {}  {text}", styled(GOOD, "done")))
+            let summary = steps.filter(|_| !finished.up_to_date).map(Steps::summary);
+            let text = text::finished(finished, summary);
+            let word = if finished.up_to_date { "up to date" } else { "done" };
+            Some(format!("{name} {}  {text}", styled(GOOD, word)))
         }
         EventKind::Failed(failed) => {
             let step = failed.failure.step.as_ref().and_then(|digest| steps?.get(digest));

@@ -55,6 +55,8 @@ pub struct FinishedService {
     pub files: Vec<String>,
     /// How long it took.
     pub took: Duration,
+    /// Nothing has changed since it was built, so that it was not built again.
+    pub up_to_date: bool,
 }
 
 /// A service that could not be built.

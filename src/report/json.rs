@@ -13,7 +13,7 @@
 //! | `step-progress` | `step`, `part`, `current`, `total` (0 if unknown), `done` |
 //! | `log` | `step`, `text`: any piece of output, not a line |
 //! | `warning` | `step`, `text`, `detail`, `url`, `file`, `line` |
-//! | `service-finished` | `digest` (or null), `names`, `files`, `seconds` |
+//! | `service-finished` | `digest` (or null), `names`, `files`, `seconds`, `up_to_date` (nothing changed, not built again) |
 //! | `service-failed` | `kind` (build, manifest, registry, permission), `message`, `help` (or null), `step` (or null), `places` (`file`, `lines`, `columns`), `seconds` |
 //! | `service-skipped` | `reason` |
 //! | `run-ended` | |
@@ -64,6 +64,7 @@ impl Json {
             EventKind::Finished(finished) => json!({
                 "event": "service-finished", "digest": finished.digest, "names": finished.names,
                 "files": finished.files, "seconds": finished.took.as_secs_f64(),
+                "up_to_date": finished.up_to_date,
             }),
             EventKind::Failed(failed) => {
                 let place = |source: &Snippet| {

@@ -21,12 +21,12 @@ pub(crate) fn bytes(count: u64) -> String {
 }
 
 /// What came of a service: digest, names, files, time.
-pub(super) fn finished(service: &FinishedService, steps: &str) -> String {
+pub(super) fn finished(service: &FinishedService, steps: Option<String>) -> String {
     let mut parts = Vec::new();
     parts.extend(service.names.iter().cloned());
     parts.extend(service.files.iter().cloned());
     parts.extend(service.digest.clone());
-    parts.push(steps.to_owned());
+    parts.extend(steps);
     parts.push(seconds(service.took));
     parts.join("  ")
 }

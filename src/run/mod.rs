@@ -2,7 +2,9 @@
 //!
 //! Every service is a build with a session of its own: exporters, credentials and failures do not mix, and the
 //! engine shares equal steps between them anyway. At most `jobs` builds run at a time; a failure lets the others end
-//! unless `fail_fast` is set. Results come in the order of the jobs.
+//! unless `fail_fast` is set. Results come in the order of the jobs. A service whose [`receipt`] still holds is not built.
+
+pub mod receipt;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::receipt::{Draft, UpToDate};
 use crate::client::{BuildRequest, BuildResult, Building, Engine, Error, Failure, Work, build};
 use crate::report::{Event, EventKind, FailedService, FinishedService, Reporter};
 
@@ -28,6 +31,8 @@ pub struct Job {
     pub files: Vec<String>,
     /// Makes its graph.
     pub work: Box<dyn FnOnce(Building) -> Work + Send>,
+    /// What its receipt will say; None where it leaves none.
+    pub draft: Option<Draft>,
 }
 
 impl std::fmt::Debug for Job {
@@ -135,6 +140,19 @@ impl Runner {
         }
         let begun = Instant::now();
         tell(EventKind::Started);
+        let draft = job.draft;
+        if let Some(draft) = &draft
+            && let Some(UpToDate { result, warnings }) = draft.up_to_date(&self.engine, &self.stop).await
+        {
+            for warning in warnings {
+                tell(EventKind::Step(warning));
+            }
+            tell(EventKind::Finished(FinishedService {
+                up_to_date: true,
+                ..finished(&result, job.files, begun.elapsed())
+            }));
+            return Some(Ok(result));
+        }
         let (updates, mut queue) = unbounded_channel();
         let forwarding = {
             let (events, service) = (self.events.clone(), service.clone());
@@ -149,7 +167,12 @@ impl Runner {
         drop(forwarding.await);
         let took = begun.elapsed();
         match &outcome {
-            Ok(result) => tell(EventKind::Finished(finished(result, job.files, took))),
+            Ok(result) => {
+                if let Some(draft) = &draft {
+                    draft.keep(result);
+                }
+                tell(EventKind::Finished(finished(result, job.files, took)));
+            }
             Err(Error::Cancelled) => {
                 tell(EventKind::Skipped {
                     reason: self.reason(),
@@ -185,6 +208,7 @@ fn finished(result: &BuildResult, files: Vec<String>, took: Duration) -> Finishe
         names: result.names().into_iter().map(str::to_owned).collect(),
         files,
         took,
+        up_to_date: false,
     }
 }
 

@@ -5,8 +5,12 @@
 
 pub(crate) mod filemode;
 pub(crate) mod follow;
+#[cfg(feature = "command")]
+pub mod part;
 pub mod patterns;
 pub mod walk;
 
+#[cfg(feature = "command")]
+pub use part::Part;
 pub use patterns::{BadPattern, Patterns};
 pub use walk::{Entry, Filter, WalkError, walk};

@@ -41,4 +41,5 @@ mod tags;
 mod tidy;
 mod together;
 mod trees;
+mod unchanged;
 mod vcs;

@@ -19,6 +19,25 @@ pub enum ResolveMode {
     Local,
 }
 
+impl ResolveMode {
+    /// Its name in options and calls.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Pull => "pull",
+            Self::Local => "local",
+        }
+    }
+
+    /// The mode of a name; any other is the default.
+    pub fn named(name: &str) -> Self {
+        [Self::Pull, Self::Local]
+            .into_iter()
+            .find(|mode| mode.name() == name)
+            .unwrap_or_default()
+    }
+}
+
 /// See [`Source::image`](crate::Source::image).
 #[derive(Clone, Debug)]
 pub struct ImageSource {

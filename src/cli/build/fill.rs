@@ -124,7 +124,8 @@ pub(in crate::cli) async fn needs(
             service: service.as_str().into(),
             request,
             files: Vec::new(),
-            work: Box::new(move |building| work(building, options, tools, origin, layers)),
+            work: Box::new(move |building| work(building, options, tools, origin, layers, None)),
+            draft: None,
         }
     });
     let options = run::Options {

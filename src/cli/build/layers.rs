@@ -50,6 +50,11 @@ impl Layers {
         Self { order, maker, gather }
     }
 
+    /// The places that are asked.
+    pub(super) fn order(&self) -> &[WheelsFrom] {
+        &self.order
+    }
+
     /// For one build: layers are packed as it asks and listed for its session alone.
     pub(super) fn of_one_build(&self, format: Format) -> OfOneBuild {
         let made = self.maker.clone().map(|maker| (maker, Arc::default()));

@@ -19,12 +19,13 @@ pub(in crate::cli) use self::request::Shared;
 pub(in crate::cli) use self::request::secrets;
 use super::Failure;
 use super::interrupt::cancelled_by_signals;
-use crate::bridge::GrpcBridge;
+use crate::bridge::{Bridge, GrpcBridge};
 use crate::cli::project::Opened;
 use crate::client::spec::{Dest, Output};
 use crate::client::{Building, Work, WorkError};
 use crate::diag::Diagnostics;
 use crate::report::{Printer, Progress};
+use crate::run::receipt::{Draft, Receipts};
 use crate::run::{self, Job};
 use crate::{diag, frontend};
 
@@ -55,17 +56,29 @@ pub(super) async fn run(args: &BuildArgs) -> Result<(), Failure> {
     }
     let gathered = fill::gathered(args, &opened.manifest)?;
     let layers = layers::Layers::new(args, &opened.manifest, &engine, gathered.clone());
+    // What fills the store looks at every build. Without a cache nothing is known of the last one.
+    let receipts = args
+        .cache
+        .open()
+        .ok()
+        .filter(|_| gathered.is_none())
+        .map(Receipts::new);
     let jobs = services.iter().map(|service| {
         let outputs = outputs.of(service, engine.info());
         let (mut request, options) = shared.request(args, service, outputs.clone());
         let (tools, origin) = (Shared::tools(), shared.origin());
-        let layers = layers.of_one_build(outputs::packing(&outputs));
-        request.layers = layers.listed();
+        let (of_build, places) = (layers.of_one_build(outputs::packing(&outputs)), layers.order());
+        let draft = receipts
+            .as_ref()
+            .and_then(|receipts| receipts.draft(&engine, &request, &origin, places));
+        request.layers = of_build.listed();
+        let watched = draft.clone();
         Job {
             service: service.as_str().into(),
             request,
             files: outputs::files(&outputs),
-            work: Box::new(move |building| work(building, options, tools, origin, layers)),
+            work: Box::new(move |building| work(building, options, tools, origin, of_build, watched)),
+            draft,
         }
     });
     let options = run::Options {
@@ -122,7 +135,17 @@ pub(super) async fn export(args: &BuildArgs, target: &str, folder: &Path) -> Res
         request,
         files: Vec::new(),
         // What is exported so holds no wheel layers.
-        work: Box::new(move |building| work(building, options, tools, origin, layers::OfOneBuild::default())),
+        work: Box::new(move |building| {
+            work(
+                building,
+                options,
+                tools,
+                origin,
+                layers::OfOneBuild::default(),
+                None,
+            )
+        }),
+        draft: None,
     };
     let options = run::Options {
         jobs: 1,
@@ -133,13 +156,14 @@ pub(super) async fn export(args: &BuildArgs, target: &str, folder: &Path) -> Res
     Failure::of_run(&ran).map_or(Ok(()), Err)
 }
 
-/// The frontend, in this process, on the build's gateway.
+/// The frontend, in this process, on the build's gateway; watched where the build leaves a receipt.
 fn work(
     building: Building,
     mut options: request::Opts,
     tools: frontend::Tools,
     origin: frontend::Origin,
     layers: layers::OfOneBuild,
+    draft: Option<Draft>,
 ) -> Work {
     Box::pin(async move {
         options.extend(
@@ -150,6 +174,10 @@ fn work(
         let layers = layers.providers(building.updates);
         let bridge = GrpcBridge::control(building.channel, &building.build_ref)
             .map_err(|error| WorkError::Other(error.to_string()))?;
+        let bridge: Arc<dyn Bridge> = match draft {
+            Some(draft) => Arc::new(draft.watch(Arc::new(bridge))),
+            None => Arc::new(bridge),
+        };
         let request = frontend::Request {
             opts: options,
             session: building.session_id,
@@ -157,7 +185,7 @@ fn work(
             origin,
             layers,
         };
-        let ended = frontend::run(Arc::new(bridge), request).await;
+        let ended = frontend::run(bridge, request).await;
         ended.map_err(|failure| match failure {
             frontend::Failure::Mistakes(_) => WorkError::Manifest(failure.to_string()),
             other => WorkError::Other(other.to_string()),

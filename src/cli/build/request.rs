@@ -28,7 +28,9 @@ pub(super) type Opts = BTreeMap<String, String>;
 pub(in crate::cli) struct Shared {
     request: BuildRequest,
     options: Opts,
-    origin: frontend::Origin,
+    context: PathBuf,
+    /// The manifest's.
+    folder: PathBuf,
 }
 
 impl Shared {
@@ -37,16 +39,12 @@ impl Shared {
         let context = fs_err::canonicalize(&args.project.context).map_err(local)?;
         let manifest = context.join(&args.project.file);
         let folder = manifest.parent().unwrap_or(&context).to_owned();
-        let origin = frontend::Origin::Disk {
-            context: context.clone(),
-            manifest: folder.clone(),
-        };
         let unwheel = BTreeMap::from([(tools::NAME.to_owned(), tools::find()?)]);
         let request = BuildRequest {
             shared_key: shared_key(&context),
             sources: BTreeMap::from([
-                ("context".to_owned(), Source::Directory(context)),
-                ("dockerfile".to_owned(), Source::Directory(folder)),
+                ("context".to_owned(), Source::Directory(context.clone())),
+                ("dockerfile".to_owned(), Source::Directory(folder.clone())),
                 (TOOLS.to_owned(), Source::Executables(unwheel)),
             ]),
             cache_imports: caches(&args.cache_from, "cache import")?,
@@ -71,7 +69,8 @@ impl Shared {
         Ok(Self {
             request,
             options: options(args, &manifest)?,
-            origin,
+            context,
+            folder,
         })
     }
 
@@ -80,9 +79,13 @@ impl Shared {
         frontend::Tools::Local(TOOLS.to_owned())
     }
 
-    /// Where the frontend reads the project: the folders that the session serves are this machine's own.
+    /// Where the frontend reads the project for one build: the folders that the session serves are this machine's own.
     pub(super) fn origin(&self) -> frontend::Origin {
-        self.origin.clone()
+        frontend::Origin::Disk {
+            context: self.context.clone(),
+            manifest: self.folder.clone(),
+            read: Arc::default(),
+        }
     }
 
     /// The folders of `services` that local caches are to be read from and that hold none, as in the first build of a

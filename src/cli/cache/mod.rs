@@ -105,6 +105,9 @@ fn table(cache: &Cache, usage: &Usage) -> String {
     if usage.metadata.entries > 0 {
         text += &line("metadata", &usage.metadata);
     }
+    if usage.receipts.entries > 0 {
+        text += &line("receipts", &usage.receipts);
+    }
     if usage.unfinished.entries > 0 {
         text += &line("unfinished", &usage.unfinished);
     }
@@ -127,7 +130,8 @@ fn object(cache: &Cache, usage: &Usage) -> String {
         .map(|since| since.as_secs());
     let object = json!({
         "dir": cache.root(), "bytes": usage.bytes(), "limit": cache.limit(), "wheels": usage.wheels,
-        "layers": usage.layers, "metadata": usage.metadata, "unfinished": usage.unfinished, "oldest": oldest,
+        "layers": usage.layers, "metadata": usage.metadata,
+        "receipts": usage.receipts, "unfinished": usage.unfinished, "oldest": oldest,
     });
     format!("{object:#}\n")
 }

@@ -21,7 +21,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Source;
-use crate::tree::{Entry, Filter, Patterns, filemode, follow, walk};
+use crate::tree::{Entry, Part, filemode, walk};
 
 /// Packets under way to the engine.
 const QUEUE: usize = 256;
@@ -54,7 +54,7 @@ impl FileSync for Sender {
         // BuildKit knows this text and adds to it which source was meant.
         let missing = || Status::not_found(format!("no access allowed to dir {name:?}"));
         let source = self.0.get(&name).ok_or_else(missing)?.clone();
-        let part = Part::from(request.metadata());
+        let part = part(request.metadata());
         let (packets, stream) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
             if let Err(status) = transfer(source, part, request.into_inner(), &packets).await {
@@ -81,36 +81,11 @@ impl FileSync for Sender {
 }
 
 /// Which part of a source is wanted.
-#[derive(Debug, Default)]
-struct Part {
-    include: Vec<String>,
-    exclude: Vec<String>,
-    follow: Vec<String>,
-}
-
-impl From<&MetadataMap> for Part {
-    fn from(headers: &MetadataMap) -> Self {
-        Self {
-            include: header(headers, "include-patterns"),
-            exclude: header(headers, "exclude-patterns"),
-            follow: header(headers, "followpaths"),
-        }
-    }
-}
-
-impl Part {
-    fn filter(self, root: &Path) -> Result<Filter, Status> {
-        let mut include = self.include;
-        if !self.follow.is_empty()
-            && let Some(followed) = follow::follow(root, &self.follow)
-        {
-            include.extend(followed);
-            include = follow::without_nested(include).unwrap_or_default();
-        }
-        let compile = |patterns: Vec<String>| {
-            Patterns::new(patterns).map_err(|error| Status::invalid_argument(error.to_string()))
-        };
-        Ok(Filter::new(compile(include)?, compile(self.exclude)?))
+fn part(headers: &MetadataMap) -> Part {
+    Part {
+        include: header(headers, "include-patterns"),
+        exclude: header(headers, "exclude-patterns"),
+        follow: header(headers, "followpaths"),
     }
 }
 
@@ -165,7 +140,7 @@ async fn transfer(
     let files = Files::default();
     let lister = {
         let (files, packets) = (files.clone(), packets.clone());
-        tokio::task::spawn_blocking(move || list(&source, part, &files, &packets))
+        tokio::task::spawn_blocking(move || list(&source, &part, &files, &packets))
     };
     let (wanted, readers) = readers(packets);
     let mut lister = std::pin::pin!(lister);
@@ -212,7 +187,7 @@ async fn transfer(
 }
 
 /// Sends every entry, then the one without a stat that ends the list.
-fn list(source: &Source, part: Part, files: &Files, packets: &Packets) -> Result<(), Status> {
+fn list(source: &Source, part: &Part, files: &Files, packets: &Packets) -> Result<(), Status> {
     let mut number = 0;
     let mut send = |entry: Entry, path: PathBuf| {
         if entry.has_content() {
@@ -227,7 +202,9 @@ fn list(source: &Source, part: Part, files: &Files, packets: &Packets) -> Result
     };
     match source {
         Source::Directory(root) => {
-            let filter = part.filter(root)?;
+            let filter = part
+                .filter(root)
+                .map_err(|error| Status::invalid_argument(error.to_string()))?;
             let visit = |entry: Entry| {
                 let path = root.join(&entry.path);
                 send(entry, path)

@@ -1,14 +1,17 @@
 //! Files from this machine's disk, seen through the same patterns as a transfer of them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use buildkit_llb::State;
+use buildkit_llb::{State, digest_of};
+use serde::{Deserialize, Serialize};
 
-use super::{IGNORE_FILE, Reader, Shape, own_ignore_file};
+use super::{IGNORE_FILE, Origin, Reader, Shape, own_ignore_file};
 use crate::diag::Diagnostic;
-use crate::frontend::Failure;
+use crate::frontend::{Failure, load};
 use crate::lower::{LocalContext, escape};
 use crate::manifest::ProjectPath;
 use crate::tree::follow::way;
@@ -23,22 +26,77 @@ pub(in crate::frontend) struct ByDisk {
     pub(in crate::frontend) manifest: PathBuf,
     /// Its name in messages.
     pub(in crate::frontend) name: String,
+    /// Takes note.
+    pub(in crate::frontend) read: Arc<Mutex<Read>>,
+}
+
+/// What was read, by digest, so that it can be told later whether it would still be read like that.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    manifest: Option<String>,
+    ignored: Option<(String, String)>,
+    /// None for what is not there, or is left out.
+    files: BTreeMap<String, Option<String>>,
+}
+
+impl Read {
+    /// The same files as they would be read now; none where that fails. `filename` is the manifest's.
+    pub async fn again(&self, origin: &Origin, filename: &str) -> Option<Self> {
+        let Origin::Disk {
+            context, manifest, ..
+        } = origin
+        else {
+            return None;
+        };
+        let disk = ByDisk::new(context, manifest, filename);
+        disk.manifest().await.ok()?;
+        let mut context = LocalContext::default();
+        context.excludes = load::ignored(&disk, &context).await.ok()?;
+        let paths = self.files.keys().map(|path| path.parse());
+        let paths = paths.collect::<Result<Vec<ProjectPath>, _>>().ok()?;
+        disk.read(&context, &paths).await.ok()?;
+        let read = disk.noted().clone();
+        Some(read)
+    }
+}
+
+impl ByDisk {
+    /// `context` is the repository, `folder` that of the manifest, `name` the manifest's.
+    pub(in crate::frontend) fn new(context: &Path, folder: &Path, name: &str) -> Self {
+        Self {
+            context: context.to_owned(),
+            manifest: folder.join(name),
+            name: name.to_owned(),
+            read: Arc::default(),
+        }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
 impl Reader for ByDisk {
     async fn manifest(&self) -> Result<Option<Vec<u8>>, Failure> {
-        read(&self.manifest, &self.name)
+        let found = read(&self.manifest, &self.name)?;
+        self.noted().manifest = found.as_deref().map(digest_of);
+        Ok(found)
     }
 
     async fn ignore_file(&self, _: &LocalContext) -> Result<Option<(String, Vec<u8>)>, Failure> {
         let own = own_ignore_file(&self.name);
         let beside = own_ignore_file(&self.manifest.to_string_lossy());
-        if let Some(bytes) = read(Path::new(&beside), &own)? {
-            return Ok(Some((own, bytes)));
-        }
-        let common = read(&self.context.join(IGNORE_FILE), IGNORE_FILE)?;
-        Ok(common.map(|bytes| (IGNORE_FILE.to_owned(), bytes)))
+        let found = if let Some(bytes) = read(Path::new(&beside), &own)? {
+            Some((own, bytes))
+        } else {
+            let common = read(&self.context.join(IGNORE_FILE), IGNORE_FILE)?;
+            common.map(|bytes| (IGNORE_FILE.to_owned(), bytes))
+        };
+        self.noted().ignored = found
+            .as_ref()
+            .map(|(name, bytes)| (name.clone(), digest_of(bytes)));
+        Ok(found)
     }
 
     async fn read(
@@ -50,7 +108,11 @@ impl Reader for ByDisk {
             Some(entry) if entry.has_content() => read(&self.context.join(&entry.path), path.as_str()),
             _ => Ok(None),
         };
-        paths.iter().map(one).collect()
+        let found = paths.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+        let digests = found.iter().map(|bytes| bytes.as_deref().map(digest_of));
+        let named = paths.iter().map(|path| path.as_str().to_owned());
+        self.noted().files.extend(named.zip(digests));
+        Ok(found)
     }
 
     async fn shapes(
@@ -157,11 +219,7 @@ mod tests {
         ] {
             std::os::unix::fs::symlink(target, folder.path().join(link)).unwrap();
         }
-        let disk = ByDisk {
-            context: folder.path().to_owned(),
-            manifest: folder.path().join("wheelwright.yaml"),
-            name: "wheelwright.yaml".to_owned(),
-        };
+        let disk = ByDisk::new(folder.path(), folder.path(), "wheelwright.yaml");
         (folder, disk)
     }
 
@@ -214,5 +272,47 @@ mod tests {
         let found = disk.ignore_file(&context()).await.unwrap();
         assert_eq!(found, Some(("ww.yaml.dockerignore".to_owned(), b"y".to_vec())));
         assert_eq!(disk.manifest().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_is_told_from_what_would_be_read_now() {
+        let (folder, disk) = project();
+        let at = |path: &str| folder.path().join(path);
+        std::fs::write(at("wheelwright.yaml"), "name: x").unwrap();
+        std::fs::write(at(".dockerignore"), "out").unwrap();
+        let origin = Origin::Disk {
+            context: folder.path().to_owned(),
+            manifest: folder.path().to_owned(),
+            read: Arc::default(),
+        };
+        disk.manifest().await.unwrap();
+        let context = LocalContext {
+            excludes: load::ignored(&disk, &LocalContext::default()).await.unwrap(),
+            ..LocalContext::default()
+        };
+        let asked = paths(&["a/link.txt", "out/x.txt", "later.lock"]);
+        disk.read(&context, &asked).await.unwrap();
+        let read = disk.noted().clone();
+        let now = async || read.again(&origin, "wheelwright.yaml").await.unwrap();
+        assert_eq!(now().await, read);
+
+        std::fs::write(at("out/x.txt"), "other").unwrap();
+        std::fs::write(at("a/c/d.txt"), "other").unwrap();
+        assert_eq!(now().await, read, "left out, and never asked for");
+        for (path, text, back) in [
+            ("a/b.txt", "other", Some("1")),
+            ("later.lock", "it is there now", None),
+            (".dockerignore", "a", Some("out")),
+            ("wheelwright.yaml.dockerignore", "a", None),
+            ("wheelwright.yaml", "name: y", Some("name: x")),
+        ] {
+            std::fs::write(at(path), text).unwrap();
+            assert_ne!(now().await, read, "{path}");
+            match back {
+                Some(text) => std::fs::write(at(path), text).unwrap(),
+                None => std::fs::remove_file(at(path)).unwrap(),
+            }
+            assert_eq!(now().await, read, "{path} as before");
+        }
     }
 }

@@ -9,11 +9,13 @@ mod engine;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use buildkit_llb::{Differ, Source, State};
 
 pub(super) use self::disk::ByDisk;
+pub use self::disk::Read;
 pub(super) use self::engine::{ByEngine, Inputs};
 use super::{Failure, Options, Request};
 use crate::lower::LocalContext;
@@ -31,6 +33,8 @@ pub enum Origin {
         context: PathBuf,
         /// The folder of the manifest.
         manifest: PathBuf,
+        /// Takes note of what is read.
+        read: Arc<Mutex<Read>>,
     },
 }
 

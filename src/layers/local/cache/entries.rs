@@ -29,6 +29,8 @@ pub struct Usage {
     pub layers: Kind,
     /// What wheels say of themselves.
     pub metadata: Kind,
+    /// What pushed images were made of.
+    pub receipts: Kind,
     /// Unfinished downloads and layers.
     pub unfinished: Kind,
     /// When the entry that was not used for longest was used.
@@ -38,7 +40,14 @@ pub struct Usage {
 impl Usage {
     /// Bytes of everything.
     pub fn bytes(&self) -> u64 {
-        self.wheels.bytes + self.layers.bytes + self.metadata.bytes + self.unfinished.bytes
+        let kinds = [
+            &self.wheels,
+            &self.layers,
+            &self.metadata,
+            &self.receipts,
+            &self.unfinished,
+        ];
+        kinds.into_iter().map(|kind| kind.bytes).sum()
     }
 }
 
@@ -57,6 +66,7 @@ pub(super) enum Sort {
     Wheel,
     Layer,
     Metadata,
+    Receipt,
     /// In `work`, or a blob without a record.
     Unfinished,
 }
@@ -70,6 +80,7 @@ impl Cache {
                 Sort::Wheel => &mut usage.wheels,
                 Sort::Layer => &mut usage.layers,
                 Sort::Metadata => &mut usage.metadata,
+                Sort::Receipt => &mut usage.receipts,
                 Sort::Unfinished => &mut usage.unfinished,
             };
             kind.entries += 1;
@@ -109,6 +120,9 @@ impl Cache {
         }
         for about in files_in(&self.root.join("metadata"))? {
             entries.extend(Entry::of(Sort::Metadata, vec![about]));
+        }
+        for receipt in files_in(&self.receipts())? {
+            entries.extend(Entry::of(Sort::Receipt, vec![receipt]));
         }
         for work in files_in(&self.root.join("work"))? {
             entries.extend(Entry::of(Sort::Unfinished, vec![work]));

@@ -5,6 +5,7 @@
 //! layers/KEY.FORMAT.json      what is known of a layer
 //! blobs/SHA256                its bytes
 //! metadata/SHA256.json        what a wheel says of itself
+//! receipts/SHA256.json        what a pushed image was made of; whoever builds them writes and reads them
 //! work/                       what is being written
 //! claims/                     who is making what
 //! ```
@@ -47,7 +48,12 @@ pub use self::size::Size;
 use crate::layers::key::hex;
 use crate::layers::{Format, LayerKey, LayerRecord};
 
-const FOLDERS: [&str; 6] = ["wheels", "layers", "blobs", "metadata", "work", "claims"];
+/// The folder of receipts.
+const RECEIPTS: &str = "receipts";
+
+const FOLDERS: [&str; 7] = [
+    "wheels", "layers", "blobs", "metadata", RECEIPTS, "work", "claims",
+];
 
 /// How long unfinished work of nobody is kept: a download may be gone on with.
 const UNFINISHED: Duration = Duration::from_hours(24);
@@ -102,6 +108,11 @@ impl Cache {
     /// Where it is.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where receipts of builds are.
+    pub fn receipts(&self) -> PathBuf {
+        self.root.join(RECEIPTS)
     }
 
     /// How large it may grow.
