@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub use reqwest::{Client, Url};
@@ -34,6 +35,32 @@ pub fn patient() -> reqwest::ClientBuilder {
     Client::builder()
         .user_agent(concat!("wheelwright/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
+}
+
+/// A client that is made when it is first needed: it reads all of the system's certificates, which takes longer than what most
+/// builds ask. Clones share it.
+#[derive(Clone)]
+pub struct LazyClient(Arc<LazyLock<Made, Box<dyn FnOnce() -> Made + Send>>>);
+
+type Made = Result<Client, String>;
+
+impl LazyClient {
+    /// The client that `builder` makes.
+    pub fn new(builder: reqwest::ClientBuilder) -> Self {
+        let make = move || builder.build().map_err(|error| why(&error));
+        Self(Arc::new(LazyLock::new(Box::new(make))))
+    }
+
+    /// The client, or why there is none.
+    pub fn get(&self) -> Result<&Client, String> {
+        LazyLock::force(&self.0).as_ref().map_err(Clone::clone)
+    }
+}
+
+impl fmt::Debug for LazyClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LazyClient")
+    }
 }
 
 /// An address without what is secret in it: user, password, and the query, which may be a signature.

@@ -9,7 +9,7 @@ use reqwest::header::HeaderValue;
 use serde_json::Value;
 
 use crate::client::spec::SecretSource;
-use crate::http::{self, Url};
+use crate::http::{self, LazyClient, Url};
 use crate::layers::local::{Credentials, Fetch, NetrcFile, basic};
 use crate::manifest::{Auth, Manifest};
 use crate::plan::Indexes;
@@ -31,7 +31,7 @@ pub(super) fn fetch(
             .map_err(|_| "the secret of `ca_certificates` holds no certificates".to_owned())?;
         builder = builder.tls_certs_merge(authorities);
     }
-    let client = builder.build().map_err(|error| http::why(&error))?;
+    let client = LazyClient::new(builder);
     let mut credentials: Vec<Arc<dyn Credentials>> = Vec::new();
     for index in &indexes.list {
         let Some(auth) = &index.auth else { continue };

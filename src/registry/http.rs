@@ -14,7 +14,7 @@ use super::dockerconfig::{Credentials, DockerConfig};
 use super::error::Cause;
 use super::remote::Remote;
 use super::taken::Taken;
-use crate::http::{Client, SILENCE, patient, why};
+use crate::http::{Client, LazyClient, SILENCE, patient, why};
 use crate::manifest::Repository;
 
 /// How often a request is sent before it has failed.
@@ -33,9 +33,9 @@ pub struct Registry {
 }
 
 struct Shared {
-    client: Client,
+    client: LazyClient,
     /// For this machine's own registries, which no proxy knows.
-    local: Client,
+    local: LazyClient,
     config: Arc<DockerConfig>,
     insecure: BTreeSet<String>,
     /// How long a registry may say nothing.
@@ -52,7 +52,7 @@ impl fmt::Debug for Shared {
 
 impl Registry {
     /// Registries with the user's credentials; those in `insecure` speak plain HTTP, as this machine's own do.
-    pub fn new(config: Arc<DockerConfig>, insecure: impl IntoIterator<Item = String>) -> Result<Self, Cause> {
+    pub fn new(config: Arc<DockerConfig>, insecure: impl IntoIterator<Item = String>) -> Self {
         Self::patient(config, insecure, SILENCE)
     }
 
@@ -61,19 +61,17 @@ impl Registry {
         config: Arc<DockerConfig>,
         insecure: impl IntoIterator<Item = String>,
         silence: Duration,
-    ) -> Result<Self, Cause> {
-        let build =
-            |builder: reqwest::ClientBuilder| builder.build().map_err(|error| Cause::Local(why(&error)));
-        Ok(Self {
+    ) -> Self {
+        Self {
             shared: Arc::new(Shared {
-                client: build(patient())?,
-                local: build(patient().no_proxy())?,
+                client: LazyClient::new(patient()),
+                local: LazyClient::new(patient().no_proxy()),
                 config,
                 insecure: insecure.into_iter().collect(),
                 silence,
                 granted: Mutex::default(),
             }),
-        })
+        }
     }
 
     /// A repository of one of them.
@@ -93,12 +91,13 @@ impl Registry {
     }
 
     /// The client for a repository's registry.
-    pub(super) fn client(&self, repository: &Repository) -> &Client {
-        if is_local(repository.host()) {
+    pub(super) fn client(&self, repository: &Repository) -> Result<&Client, Cause> {
+        let client = if is_local(repository.host()) {
             &self.shared.local
         } else {
             &self.shared.client
-        }
+        };
+        client.get().map_err(Cause::Local)
     }
 
     /// How long a registry may say nothing.
@@ -217,7 +216,7 @@ impl Registry {
         from: Option<&Repository>,
         request: &impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Response, Cause> {
-        let client = self.client(repository);
+        let client = self.client(repository)?;
         let send = async |granted: Option<&HeaderValue>| {
             let request = request(client);
             let request = match granted {
@@ -271,7 +270,7 @@ impl Registry {
             scopes.push(format!("repository:{}:pull,push,delete", repository.path()));
         }
         scopes.extend(from.map(|from| format!("repository:{}:pull", from.path())));
-        let client = self.client(repository);
+        let client = self.client(repository)?;
         let value = auth::answer((client, self.silence()), challenge, &credentials, &scopes).await?;
         let mut value = HeaderValue::from_str(&value)
             .map_err(|_| Cause::Unauthorized("the credentials cannot be sent".to_owned()))?;

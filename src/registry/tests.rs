@@ -30,7 +30,7 @@ async fn repository(takes: Takes, status: &'static str) -> Remote {
             tokio::spawn(answer(stream, takes, status));
         }
     });
-    let registry = Registry::patient(Arc::new(DockerConfig::default()), [], SILENCE).unwrap();
+    let registry = Registry::patient(Arc::new(DockerConfig::default()), [], SILENCE);
     registry.repository(&format!("127.0.0.1:{port}/wheels").parse().unwrap())
 }
 
@@ -101,7 +101,7 @@ async fn an_upload_that_nobody_takes_ends() {
 async fn who_is_silent_is_asked_twice() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let name = format!("{}/wheels", listener.local_addr().unwrap());
-    let registry = Registry::patient(Arc::new(DockerConfig::default()), [], SILENCE).unwrap();
+    let registry = Registry::patient(Arc::new(DockerConfig::default()), [], SILENCE);
     let failed = registry.repository(&name.parse().unwrap()).tags().await;
     let said = failed.unwrap_err().to_string();
     assert!(said.contains("no answer within 0 s, asked twice"), "{said}");

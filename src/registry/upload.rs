@@ -182,7 +182,7 @@ impl Remote {
         let (body, taken) = body(digest, offset, content).await?;
         let request = self
             .registry
-            .client(&self.repository)
+            .client(&self.repository)?
             .patch(place.clone())
             .header(CONTENT_TYPE, "application/octet-stream")
             .header(CONTENT_LENGTH, left)

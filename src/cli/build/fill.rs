@@ -93,8 +93,7 @@ fn work_of<'a>(
     record: bool,
 ) -> Result<Fill<'a>, Failure> {
     let config = DockerConfig::load().map_err(|error| Failure::Local(error.to_string()))?;
-    let registry = Registry::new(Arc::new(config), args.insecure.iter().cloned())
-        .map_err(|cause| Failure::Local(cause.to_string()))?;
+    let registry = Registry::new(Arc::new(config), args.insecure.iter().cloned());
     Ok(Fill {
         registry,
         maker,

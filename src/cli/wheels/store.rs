@@ -64,8 +64,7 @@ impl StoreArgs {
     /// All registries, with the user's credentials.
     pub(super) fn registry(&self) -> Result<Registry, Failure> {
         let config = DockerConfig::load().map_err(|error| Failure::Local(error.to_string()))?;
-        Registry::new(Arc::new(config), self.insecure.iter().cloned())
-            .map_err(|cause| Failure::Local(cause.to_string()))
+        Ok(Registry::new(Arc::new(config), self.insecure.iter().cloned()))
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::credentials::Credentials;
 use super::fetch_error::{Cause, FetchError};
-use crate::http::{Client, SILENCE, Shown, Url};
+use crate::http::{LazyClient, SILENCE, Shown, Url};
 use crate::layers::key::hex;
 
 /// Downloads at a time: enough to fill a link, few enough to be a good guest.
@@ -47,7 +47,7 @@ pub struct Remote {
 /// Downloads files. Clones share connections and the bound on parallel downloads.
 #[derive(Debug, Clone)]
 pub struct Fetch {
-    client: Client,
+    client: LazyClient,
     credentials: Vec<Arc<dyn Credentials>>,
     /// What addresses begin with, and what they begin with instead.
     mirrors: Vec<(String, String)>,
@@ -59,7 +59,7 @@ pub struct Fetch {
 
 impl Fetch {
     /// Downloads with `client`; the first of `credentials` that knows an address is asked for it.
-    pub fn new(client: Client, credentials: Vec<Arc<dyn Credentials>>) -> Self {
+    pub fn new(client: LazyClient, credentials: Vec<Arc<dyn Credentials>>) -> Self {
         Self {
             client,
             credentials,
@@ -141,7 +141,7 @@ impl Fetch {
         most: usize,
     ) -> Result<Option<Vec<u8>>, FetchError> {
         let found = self.again(remote, address, async |url| {
-            let request = self.request(url);
+            let request = self.request(url)?;
             let response = request.send().await.map_err(|error| Cause::from(&error))?;
             match response.status() {
                 StatusCode::OK => self.body(response, most).await,
@@ -160,7 +160,7 @@ impl Fetch {
         most: usize,
     ) -> Result<Option<FilePart>, FetchError> {
         let found = self.again(remote, &remote.url, async |url| {
-            let request = self.request(url).header(RANGE, range);
+            let request = self.request(url)?.header(RANGE, range);
             let response = request.send().await.map_err(|error| Cause::from(&error))?;
             let place = starts_at(&response).zip(length_in(&response));
             match (response.status(), place) {
@@ -218,13 +218,16 @@ impl Fetch {
         Ok(Some(body))
     }
 
-    fn request(&self, url: &Url) -> RequestBuilder {
+    fn request(&self, url: &Url) -> Result<RequestBuilder, Cause> {
+        let client = self.client.get().map_err(Cause::Connection)?;
         // A compressed answer would have other lengths.
-        let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-        match self.credentials.iter().find_map(|known| known.authorization(url)) {
-            Some(value) => request.header(AUTHORIZATION, value),
-            None => request,
-        }
+        let request = client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        Ok(
+            match self.credentials.iter().find_map(|known| known.authorization(url)) {
+                Some(value) => request.header(AUTHORIZATION, value),
+                None => request,
+            },
+        )
     }
 
     async fn complete(
@@ -262,7 +265,7 @@ impl Fetch {
         if remote.size > 0 && part.length == remote.size {
             return Ok(());
         }
-        let mut request = self.request(url);
+        let mut request = self.request(url)?;
         if part.length > 0 {
             request = request.header(RANGE, format!("bytes={}-", part.length));
         }

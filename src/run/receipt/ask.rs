@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     images: Mutex<BTreeMap<Vec<LookedUp>, Arc<OnceCell<bool>>>>,
-    registry: OnceLock<Option<Registry>>,
+    registry: OnceLock<Registry>,
 }
 
 impl Asked {
@@ -60,9 +60,9 @@ impl Asked {
             return false;
         };
         let names = names.split(',').map(tagged).collect::<Option<Vec<_>>>();
-        let (Some(names), Some(registry)) = (names, self.registry(request)) else {
-            return false;
-        };
+        let Some(names) = names else { return false };
+        let registry = || Registry::new(request.docker_config.clone(), []);
+        let registry = self.registry.get_or_init(registry);
         let there = names.iter().map(async |(repository, tag)| {
             let Ok(repository) = repository.parse() else {
                 return false;
@@ -72,13 +72,6 @@ impl Asked {
         });
         let there = tokio::time::timeout(PATIENCE, join_all(there)).await;
         there.is_ok_and(|there| there.into_iter().all(|there| there))
-    }
-
-    fn registry(&self, request: &BuildRequest) -> Option<&Registry> {
-        let made = self
-            .registry
-            .get_or_init(|| Registry::new(request.docker_config.clone(), []).ok());
-        made.as_ref()
     }
 }
 

@@ -123,17 +123,13 @@ impl Draft {
         if receipt.read.again(&self.origin, filename).await? != receipt.read {
             return None;
         }
-        let asked = &self.receipts.asked;
-        let (images, pushed) = tokio::join!(
-            asked.images(
-                engine,
-                &self.request.docker_config,
-                receipt.notes.images(),
-                cancel
-            ),
-            asked.pushed(&self.request, &receipt.result),
-        );
-        (images && pushed).then(|| UpToDate {
+        // The registry on a thread of its own: a client that is made reads many certificates.
+        let (draft, result) = (self.clone(), receipt.result.clone());
+        let pushed = tokio::spawn(async move { draft.receipts.asked.pushed(&draft.request, &result).await });
+        let (asked, config) = (&self.receipts.asked, &self.request.docker_config);
+        let images = asked.images(engine, config, receipt.notes.images(), cancel).await;
+        let same = images && pushed.await.unwrap_or(false);
+        same.then(|| UpToDate {
             warnings: receipt.notes.warnings(),
             result: receipt.result,
         })

@@ -26,7 +26,7 @@ fn remote(url: String, bytes: &[u8]) -> Remote {
 }
 
 fn fetch() -> Fetch {
-    let client = http::builder(Duration::from_millis(300)).build().unwrap();
+    let client = http::LazyClient::new(http::builder(Duration::from_millis(300)));
     let fetch = Fetch::new(client, Vec::new()).with_backoff(Duration::from_millis(5));
     fetch.with_window(Duration::from_millis(300))
 }

@@ -69,7 +69,7 @@ impl Demo {
 }
 
 fn maker(folder: &Path) -> Maker {
-    let client = http::builder(Duration::from_secs(5)).build().unwrap();
+    let client = http::LazyClient::new(http::builder(Duration::from_secs(5)));
     let fetch = Fetch::new(client, Vec::new()).with_backoff(Duration::from_millis(5));
     Maker::new(Cache::open(folder, u64::MAX).unwrap(), fetch)
 }
