@@ -97,10 +97,11 @@ async fn found_again(
         let bridge = GrpcBridge::control(building.channel, &building.build_ref).map_err(other)?;
         bridge.ping().await.map_err(other)?;
         let found = try_join_all(queries.iter().map(|query| bridge.resolve_image(query))).await;
-        bridge.finish(Ok(Outcome::default())).await.map_err(other)?;
-        // Whoever asked may have been interrupted.
-        drop(answer.send(found.map_err(other)?));
-        Ok(())
+        let outcome = found.as_ref().map(|_| Outcome::default());
+        let outcome = outcome.map_err(|error| error.status.clone());
+        // Before the end of the build, which ends this as well. Whoever asked may have been interrupted.
+        drop(answer.send(found));
+        bridge.finish(outcome).await.map_err(other)
     };
     let request = BuildRequest {
         docker_config: config.clone(),
@@ -109,7 +110,7 @@ async fn found_again(
     };
     let (updates, _) = unbounded_channel();
     build(engine, request, updates, cancel, look).await.ok()?;
-    let found = answered.await.ok()?;
+    let found = answered.await.ok()?.ok()?;
     let mut both = images.iter().zip(&found);
     Some(both.all(|(before, now)| before.found == now.reference))
 }
