@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Spanned, did_you_mean};
-use crate::frontend::{Failure, Files, Missing, Project, census, no_manifest, unused};
+use crate::frontend::{Failure, Files, Locked, Missing, Project, census, lockable, no_manifest, unused};
 use crate::manifest::{self, Manifest, Service};
 use crate::python::text::of_file;
 
@@ -57,6 +57,17 @@ impl ProjectArgs {
         loop {
             match census::gather(&opened.file, &opened.manifest, service, &files)? {
                 Ok(project) => return Ok((project, files)),
+                Err(missing) => self.read(missing, &mut files)?,
+            }
+        }
+    }
+
+    /// What there is to lock of a service with a project.
+    pub(in crate::cli) fn lockable(&self, opened: &Opened, service: &str) -> Result<Option<Locked>, Failure> {
+        let mut files = Files::new();
+        loop {
+            match lockable(&opened.file, &opened.manifest, service, &files)? {
+                Ok(found) => return Ok(found),
                 Err(missing) => self.read(missing, &mut files)?,
             }
         }

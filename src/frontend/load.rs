@@ -6,7 +6,7 @@ use super::failure::{language, range};
 use super::listed::{self, Listed};
 use super::project::{Files, Project};
 use super::reader::{self, ByDisk, ByEngine, Inputs, Origin, Reader};
-use super::{Failure, Options, Request, census};
+use super::{Failure, Locked, Options, Request, census, uv_project};
 use crate::bridge::{Bridge, Warning};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
 use crate::lower::{self, LocalContext};
@@ -198,6 +198,17 @@ impl Loaded<'_> {
         loop {
             match census::gather(&self.file, &self.manifest, service, &files)? {
                 Ok(project) => return Ok((project, files)),
+                Err(missing) => files.extend(self.read(missing.into_iter().collect()).await?),
+            }
+        }
+    }
+
+    /// What there is to lock of a service with a project.
+    pub(super) async fn lockable(&self, service: &str) -> Result<Option<Locked>, Failure> {
+        let mut files = Files::new();
+        loop {
+            match uv_project::lockable(&self.file, &self.manifest, service, &files)? {
+                Ok(found) => return Ok(found),
                 Err(missing) => files.extend(self.read(missing.into_iter().collect()).await?),
             }
         }

@@ -104,8 +104,8 @@ pub(super) async fn packages(
         preferences: String::new(),
         report: false,
         refresh: "",
-        files: needs.tree(&loaded.context, &format!("{name}-requirements"), &files),
-        writable: needs.builds,
+        files: needs.tree(cx, &format!("{name}-requirements"), &files),
+        writable: needs.writable(cx),
         variables: needs.values(&cx.build_args),
         at: project.at,
     };

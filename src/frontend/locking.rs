@@ -1,6 +1,6 @@
 //! The target `lock`: the locks of services, made in the build, as files to be exported.
 //!
-//! `lock` means every service that has requirements, `lock:NAME,NAME` these. Services of one lock group on one kind of
+//! `lock` means every service that has requirements or a project that uv locks, `lock:NAME,NAME` these. Services of one lock group on one kind of
 //! Python are resolved together, so that they get equal versions; each then gets a lock of what it asks for. What is
 //! locked is kept where nothing speaks against it.
 
@@ -14,16 +14,18 @@ use super::build::{Build, Ground, tools};
 use super::conflict::{self, Report};
 use super::needs::Needs;
 use super::target::{Target, platforms};
-use super::{Failure, Made, Options, Project, Request, load, made, shell};
-use crate::bridge::{Bridge, Outcome, Refs};
-use crate::diag::{Diagnostic, SourceFile, did_you_mean};
-use crate::lower::{self, Asked, EPOCH, ResolveInputs};
+use super::{Failure, Locked, Made, Options, Project, Request, UvProject, load, made, shell};
+use crate::bridge::{Bridge, Engine, Outcome, Refs};
+use crate::diag::{Diagnostic, SourceFile, Spanned, did_you_mean};
+use crate::lower::{self, Asked, EPOCH, ResolveInputs, WorkspaceInputs};
 use crate::manifest::{ProjectPath, Service};
 use crate::python::lock_text::{Resolved, lock_text};
 use crate::python::requirements::is_archive;
 use crate::python::{PackageName, Stamp, pylock};
 
 const TARGET: &str = "lock";
+/// What uv may read of any project that is locked with others.
+const PROJECTS: &str = "**/pyproject.toml";
 /// Which packages may change: `*` for all, or names.
 const UPGRADE: &str = "WHEELWRIGHT_UPGRADE";
 /// Another value asks the indexes again.
@@ -56,50 +58,42 @@ pub(super) async fn lock(
     )?;
     let platforms = platforms(&engine, &loaded.manifest, options)?;
     let tools = tools(request)?;
-    let services = loaded.manifest.services.iter().map(|(name, service)| {
-        let target = Target {
-            name: name.value.clone(),
-            service: service.clone(),
-            at: name.span,
-            base_only: false,
-        };
-        let (engine, loaded, tools, platforms) = (&engine, &loaded, tools.clone(), &platforms);
-        async move {
-            let build = Build {
-                bridge,
-                request,
-                options,
-                engine,
-                loaded,
-                target: &target,
-                tools,
-                notes: std::sync::Mutex::default(),
-            };
-            lockable(&build, platforms).await
-        }
-    });
-    let services = try_join_all(services)
-        .await?
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>();
-    let asked = asked(&loaded, options, &services)?;
+    let site = Site {
+        bridge,
+        request,
+        options,
+        engine: &engine,
+        loaded: &loaded,
+        tools,
+    };
+    let services = loaded.manifest.services.iter();
+    let services = services.filter(|(_, service)| service.project.is_none());
+    let services = services.map(|(name, service)| site.lockable((name, service), &platforms));
+    let services = try_join_all(services).await?.into_iter().flatten();
+    let services = services.collect::<Vec<_>>();
+    let projects = uv_projects(&loaded, options.target.as_deref().and_then(named)).await?;
+    let asked = asked(&loaded, options, &services, &projects)?;
     let locking = Locking {
         bridge,
         options,
         loaded: &loaded,
         platforms: &platforms,
-        upgrade: upgrade(options, &services)?,
+        upgrade: upgrade(options, &services, &projects)?,
     };
     let groups = locking.groups(&services, &asked);
-    let locks = match try_join_all(groups.iter().map(|group| locking.group(group))).await {
+    let locks = futures_util::try_join!(
+        try_join_all(groups.iter().map(|group| locking.group(group))),
+        try_join_all(projects.iter().map(|project| locking.project(&site, project))),
+    );
+    let (locks, of_projects) = match locks {
         Ok(locks) => locks,
         Err(failure) => return Err(without_shell(bridge, failure, &services).await),
     };
     let files = locks
         .into_iter()
         .flatten()
-        .filter(|(name, ..)| asked.contains(name));
+        .filter(|(name, ..)| asked.contains(name))
+        .chain(of_projects);
     let tree = files.fold(
         FileOp::on(State::scratch()).timestamp(EPOCH * 1_000_000_000),
         |op, (_, path, text)| {
@@ -125,20 +119,108 @@ async fn without_shell(bridge: &dyn Bridge, mut failure: Failure, services: &[Lo
     failure
 }
 
-/// A service's files and grounds; none when nothing is to be locked.
-async fn lockable(build: &Build<'_>, platforms: &[Platform]) -> Result<Option<Lockable>, Failure> {
-    let Target { name, service, .. } = build.target;
-    let project = build.loaded.project((name, service)).await?.0;
-    let Some(made) = project.made.clone() else {
-        return Ok(None);
-    };
-    Ok(Some(Lockable {
-        name: name.clone(),
-        service: service.clone(),
-        project,
-        made,
-        grounds: try_join_all(platforms.iter().map(|platform| build.ground(platform))).await?,
-    }))
+/// What grounds are found with.
+struct Site<'a> {
+    bridge: &'a dyn Bridge,
+    request: &'a Request,
+    options: &'a Options,
+    engine: &'a Engine,
+    loaded: &'a load::Loaded<'a>,
+    tools: State,
+}
+
+impl Site<'_> {
+    /// What a service is locked on.
+    async fn grounds(
+        &self,
+        (name, service): (&Spanned<String>, &Service),
+        platforms: &[Platform],
+    ) -> Result<Vec<Ground>, Failure> {
+        let target = Target {
+            name: name.value.clone(),
+            service: service.clone(),
+            at: name.span,
+            base_only: false,
+        };
+        let build = Build {
+            bridge: self.bridge,
+            request: self.request,
+            options: self.options,
+            engine: self.engine,
+            loaded: self.loaded,
+            target: &target,
+            tools: self.tools.clone(),
+            notes: std::sync::Mutex::default(),
+        };
+        try_join_all(platforms.iter().map(|platform| build.ground(platform))).await
+    }
+
+    /// A service's files and grounds; none when nothing is to be locked.
+    async fn lockable(
+        &self,
+        (name, service): (&Spanned<String>, &Service),
+        platforms: &[Platform],
+    ) -> Result<Option<Lockable>, Failure> {
+        let project = self.loaded.project((&name.value, service)).await?.0;
+        let Some(made) = project.made.clone() else {
+            return Ok(None);
+        };
+        Ok(Some(Lockable {
+            name: name.value.clone(),
+            service: service.clone(),
+            project,
+            made,
+            grounds: self.grounds((name, service), platforms).await?,
+        }))
+    }
+}
+
+/// A workspace, and the services that it is locked for.
+struct OfProject {
+    services: Vec<String>,
+    uv: UvProject,
+}
+
+/// The workspaces of all services, or of some. What uv reads is told by all services of a workspace.
+async fn uv_projects(loaded: &load::Loaded<'_>, names: Option<&str>) -> Result<Vec<OfProject>, Failure> {
+    let names = names.map(|names| names.split(',').map(str::trim).collect::<BTreeSet<_>>());
+    let asked = |name: &str| names.as_ref().is_none_or(|names| names.contains(name));
+    let mut projects = Vec::<OfProject>::new();
+    for (name, _) in &loaded.manifest.services {
+        let found = match loaded.lockable(&name.value).await {
+            Err(Failure::Mistakes(_)) if !asked(&name.value) => continue,
+            found => found?,
+        };
+        match found {
+            Some(Locked::Uv(uv)) => match projects.iter_mut().find(|known| known.uv.path == uv.path) {
+                Some(known) => {
+                    known.uv.files.extend(uv.files);
+                    known.services.push(name.value.clone());
+                }
+                None => projects.push(OfProject {
+                    services: vec![name.value.clone()],
+                    uv,
+                }),
+            },
+            Some(Locked::Theirs(path, maker)) if names.is_some() && asked(&name.value) => {
+                return Err(theirs(&path, maker).at(&loaded.file, name.span).into());
+            }
+            Some(Locked::Theirs(..)) | None => {}
+        }
+    }
+    projects.retain(|project| project.services.iter().any(|name| asked(name)));
+    Ok(projects)
+}
+
+/// What is said of a lock that another tool makes.
+pub(crate) fn theirs(path: &ProjectPath, maker: &str) -> Diagnostic {
+    Diagnostic::error(format!("`{path}` is not Wheelwright's to make"))
+        .help(format!("{maker} makes it, and builds install from it"))
+}
+
+/// The names in a target; none where it means all.
+fn named(target: &str) -> Option<&str> {
+    target.strip_prefix("lock:")
 }
 
 /// The names of the services whose locks are asked for.
@@ -146,19 +228,31 @@ fn asked(
     loaded: &load::Loaded<'_>,
     options: &Options,
     services: &[Lockable],
+    projects: &[OfProject],
 ) -> Result<BTreeSet<String>, Failure> {
-    let target = options.target.as_deref().unwrap_or(TARGET);
-    let Some(names) = target.strip_prefix("lock:") else {
+    let Some(names) = options.target.as_deref().and_then(named) else {
         return Ok(services.iter().map(|service| service.name.clone()).collect());
     };
     let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let known = |name: &&str| services.iter().any(|service| service.name == **name);
+    let manifest = &loaded.manifest;
+    let has_project = |name: &str| {
+        manifest
+            .service(name)
+            .is_some_and(|service| service.project.is_some())
+    };
+    let known = |name: &&str| services.iter().any(|service| service.name == **name) || has_project(name);
     if let Some(name) = names.clone().find(|name| !known(name)) {
         let listed = services.iter().map(|service| service.name.as_str());
+        let listed = listed.chain(
+            projects
+                .iter()
+                .flat_map(|project| &project.services)
+                .map(String::as_str),
+        );
         let wrong = match loaded.manifest.services.iter().find(|(key, _)| key.value == name) {
             Some((key, _)) => Diagnostic::error(format!("service `{name}` has no requirements to lock"))
                 .at(&loaded.file, key.span)
-                .help("a lock is made from `requirements`; a `lock` alone is taken as it is"),
+                .help("a lock is made from `requirements` or a `project`; a `lock` alone is taken as it is"),
             None => Diagnostic::error(format!(
                 "there is no service `{name}` in `{}`",
                 loaded.file.name()
@@ -178,7 +272,20 @@ enum Upgrade {
     These(BTreeSet<PackageName>),
 }
 
-fn upgrade(options: &Options, services: &[Lockable]) -> Result<Upgrade, Failure> {
+impl Upgrade {
+    /// The same in uv's options.
+    fn options(&self) -> Vec<String> {
+        match self {
+            Self::All => vec!["--upgrade".to_owned()],
+            Self::These(names) => names
+                .iter()
+                .map(|name| format!("--upgrade-package={name}"))
+                .collect(),
+        }
+    }
+}
+
+fn upgrade(options: &Options, services: &[Lockable], projects: &[OfProject]) -> Result<Upgrade, Failure> {
     let words = options.build_arg(UPGRADE).unwrap_or_default();
     let words = words
         .split([',', ' '])
@@ -187,9 +294,10 @@ fn upgrade(options: &Options, services: &[Lockable]) -> Result<Upgrade, Failure>
     if words.contains(&"*") {
         return Ok(Upgrade::All);
     }
-    let locked = services
-        .iter()
-        .flat_map(|service| service.made.versions())
+    let locked = services.iter().flat_map(|service| service.made.versions());
+    let of_projects = projects.iter().filter_map(|project| project.uv.text.as_ref());
+    let locked = locked
+        .chain(of_projects.flat_map(made::locked_versions))
         .map(|(name, _)| name);
     let locked = locked.collect::<BTreeSet<_>>();
     let names = words.into_iter().map(|word| {
@@ -263,6 +371,41 @@ impl Locking<'_> {
             .collect())
     }
 
+    /// A workspace's lock: uv looks at the one that is there itself.
+    async fn project(&self, site: &Site<'_>, project: &OfProject) -> Result<Lock, Failure> {
+        let OfProject { services, uv } = project;
+        let service = &services[0];
+        let services = self.loaded.manifest.services.iter();
+        let mut services = services.filter(|(name, _)| name.value == *service);
+        let Some((name, found)) = services.next() else {
+            return Err(Failure::Internal(format!("no service `{service}`")));
+        };
+        let grounds = site.grounds((name, found), &self.platforms[..1]).await?;
+        let ground = &grounds[0];
+        let files = uv.files.iter().cloned().collect::<Vec<_>>();
+        let inputs = WorkspaceInputs {
+            folder: &uv.folder(),
+            root: ground.root.clone(),
+            interpreter: &ground.interpreter,
+            files: lower::matching(&ground.cx.context, "projects", &[PROJECTS], &files),
+            upgrade: self.upgrade.options(),
+            refresh: self.options.build_arg(REFRESH).unwrap_or_default(),
+            at: uv.at,
+        };
+        let definition = lower::marshal(&lower::lock_workspace(&inputs, &ground.cx));
+        let caches = &self.options.cache_imports;
+        let read = async {
+            let result = self.bridge.solve(definition.into_pb(), caches).await?;
+            Ok(self.bridge.read_file(&result, lower::UV_LOCK_FILE).await?)
+        };
+        let text = match read.await {
+            Ok(text) => text,
+            Err(failure) => return Err(shell::told(self.bridge, failure, &ground.cx, ground.at).await),
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Ok((service.clone(), uv.path.clone(), text))
+    }
+
     /// What is locked and is to stay.
     fn kept(&self, group: &[&Lockable]) -> BTreeMap<PackageName, String> {
         let Upgrade::These(names) = &self.upgrade else {
@@ -310,8 +453,8 @@ impl Locking<'_> {
             }),
             report: true,
             refresh: self.options.build_arg(REFRESH).unwrap_or_default(),
-            files: needs.tree(&self.loaded.context, "requirements", &files),
-            writable: needs.builds,
+            files: needs.tree(&ground.cx, "requirements", &files),
+            writable: needs.writable(&ground.cx),
             variables: needs.values(&ground.cx.build_args),
             at: first.project.at,
         };

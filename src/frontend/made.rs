@@ -3,11 +3,12 @@
 //! A service with requirements has its lock at `lock:`, else in `pylock.SERVICE.toml` at the repository's root. While there
 //! is none, builds resolve the requirements; once there is one, it must fit.
 
+use super::lock::is_uv_lock;
 use crate::diag::{Diagnostic, SourceFile, Span};
 use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service};
 use crate::plan::Indexes;
-use crate::python::{PackageName, Pick, Stamp, pylock};
+use crate::python::{PackageName, Pick, Stamp, pylock, uv_lock};
 
 /// Packages that are named in a line.
 const NAMED: usize = 8;
@@ -101,6 +102,9 @@ impl Made {
 
 /// Names and versions of a lock; none when it cannot be read.
 pub fn locked_versions(lock: &SourceFile) -> Vec<(PackageName, String)> {
+    if is_uv_lock(lock) {
+        return uv_lock::parse(lock).map_or_else(|_| Vec::new(), |lock| uv_lock::versions(&lock));
+    }
     let Ok(lock) = pylock::parse(lock) else {
         return Vec::new();
     };

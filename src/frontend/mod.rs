@@ -33,6 +33,7 @@ mod target;
 mod together;
 mod undelivered;
 mod unused;
+mod uv_project;
 mod workspace;
 
 pub use failure::Failure;
@@ -41,11 +42,14 @@ pub use gather::Gather;
 pub(crate) use load::no_manifest;
 #[cfg(feature = "command")]
 pub(crate) use lock::picks as locked_picks;
+#[cfg(feature = "command")]
+pub(crate) use locking::theirs;
 pub use made::{Made, lock_group, locked_versions};
 pub use options::Options;
 pub use project::{Files, Missing, Project};
 pub use reader::{Origin, Read};
 pub use unused::unused;
+pub use uv_project::{Locked, UvProject, lockable};
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;

@@ -7,7 +7,7 @@ use buildkit_llb::State;
 
 use super::project::Gather;
 use crate::diag::{Diagnostic, SourceFile, Spanned};
-use crate::lower::{self, LocalContext};
+use crate::lower::{self, Context};
 use crate::manifest::{ProjectPath, Sha256};
 use crate::python::artifact::{Artifact, Checkout, Folder, Pick};
 use crate::python::requirements::{CHECKOUTS, Named, ROOT, Requirements, is_archive};
@@ -41,8 +41,14 @@ impl Needs {
     }
 
     /// The tree that the resolver reads.
-    pub(super) fn tree(&self, context: &LocalContext, what: &str, files: &[ProjectPath]) -> State {
-        lower::requirement_files(context, what, files, &self.texts, &self.checkouts, self.builds)
+    pub(super) fn tree(&self, cx: &Context, what: &str, files: &[ProjectPath]) -> State {
+        let writable = self.writable(cx);
+        lower::requirement_files(&cx.context, what, files, &self.texts, &self.checkouts, writable)
+    }
+
+    /// Whether that is the resolver's to write to: where it builds, and where it puts other addresses into files.
+    pub(super) fn writable(&self, cx: &Context) -> bool {
+        self.builds || cx.indexes.have_logins()
     }
 
     /// The variables with the values that the build's arguments give them; others are secrets.
@@ -148,7 +154,7 @@ impl Gather<'_> {
     }
 
     /// A package of the repository: its metadata where that is all the resolver looks at, else all of it.
-    fn package(&mut self, package: &Named, named_in: &SourceFile) {
+    pub(super) fn package(&mut self, package: &Named, named_in: &SourceFile) {
         let inside = |name: &str| package.path.join(name).unwrap_or_else(|_| package.path.clone());
         let about = inside("pyproject.toml");
         let (project, setup) = (self.optional(&about), self.optional(&inside("setup.py")));

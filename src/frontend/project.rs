@@ -68,13 +68,7 @@ impl Project {
         (name, service): (&str, &Service),
         files: &Files,
     ) -> Result<Result<Self, Missing>, Diagnostics> {
-        let mut gather = Gather {
-            files,
-            missing: Missing::new(),
-            seen: BTreeSet::new(),
-            needs: Needs::default(),
-            mistakes: Diagnostics::default(),
-        };
+        let mut gather = Gather::new(files);
         let project = gather.project(manifest_file, manifest, (name, service));
         if let Some((path, lock)) = &project.lock {
             gather.root_package(path, lock);
@@ -95,6 +89,18 @@ pub(super) struct Gather<'a> {
     pub(super) seen: BTreeSet<ProjectPath>,
     pub(super) needs: Needs,
     pub(super) mistakes: Diagnostics,
+}
+
+impl<'a> Gather<'a> {
+    pub(super) fn new(files: &'a Files) -> Self {
+        Self {
+            files,
+            missing: Missing::new(),
+            seen: BTreeSet::new(),
+            needs: Needs::default(),
+            mistakes: Diagnostics::default(),
+        }
+    }
 }
 
 impl Gather<'_> {

@@ -8,7 +8,7 @@ use crate::manifest::{List, ProjectPath, Service};
 use crate::python::{Anchor, PackageName, Selection, foreign, pyproject, requirements, uv_lock};
 
 /// Locks that are looked for in a project's folder.
-const LOCKS: [&str; 4] = ["uv.lock", "poetry.lock", "Pipfile.lock", "pylock.toml"];
+pub(super) const LOCKS: [&str; 4] = ["uv.lock", "poetry.lock", "Pipfile.lock", "pylock.toml"];
 
 /// Locks of other tools, which can write one of the above.
 const FOREIGN: [(&str, &str); 2] = [
@@ -193,7 +193,7 @@ impl Gather<'_> {
     }
 
     /// A uv.lock that was made from other words than its members say now is told, not used.
-    fn fits(&mut self, path: &ProjectPath, source: &SourceFile, selection: &Selection) {
+    pub(super) fn fits(&mut self, path: &ProjectPath, source: &SourceFile, selection: &Selection) {
         let lock = match uv_lock::parse(source) {
             Ok(lock) => lock,
             Err(mistake) => return self.mistakes.push(mistake),
@@ -230,9 +230,9 @@ fn no_lock(folder: &Spanned<ProjectPath>, foreign: &[ProjectPath]) -> Diagnostic
             "looked for: {}; of a workspace, `uv.lock` also above",
             LOCKS.join(", ")
         ))
-        .help("make one with `uv lock`")
+        .help("`wheelwright lock` makes a uv.lock, as does `uv lock`")
 }
 
-fn join(folder: &ProjectPath, name: &str) -> ProjectPath {
+pub(super) fn join(folder: &ProjectPath, name: &str) -> ProjectPath {
     folder.join(name).unwrap_or_else(|_| folder.clone())
 }

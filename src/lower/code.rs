@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use buildkit_llb::{Copy, Differ, FileOp, Source, State};
+use buildkit_llb::{Copy, Differ, FileOp, LocalSource, Source, State};
 
 use super::context::{Context, EPOCH_NANOS, LocalContext};
 use super::folders;
@@ -172,18 +172,33 @@ fn filtered(context: &LocalContext, what: &str, mut include: Vec<String>, exclud
         return state.clone();
     }
     let excludes = context.excludes.iter().chain(excludes).cloned();
-    let mut local = Source::local(&context.name)
-        .session_id(&context.session)
-        .exclude_patterns(excludes)
-        .shared_key_hint(format!("{}-{what}{}", context.name, context.shared_key))
-        .differ(Differ::Metadata)
-        .name(format!("[internal] load {what} from the build context"));
+    let mut local = local(context, what).exclude_patterns(excludes);
     include.sort();
     include.dedup();
     if !include.iter().any(|path| path == ".") {
         local = local.follow_paths(include);
     }
     local.build()
+}
+
+/// The repository narrowed to files that match patterns in any folder, and to some paths.
+pub fn matching(context: &LocalContext, what: &str, patterns: &[&str], paths: &[ProjectPath]) -> State {
+    if let Some(state) = &context.state {
+        return state.clone();
+    }
+    let paths = paths.iter().map(|path| escape(path.as_str()));
+    let include = patterns.iter().map(|pattern| (*pattern).to_owned()).chain(paths);
+    let local = local(context, what).exclude_patterns(context.excludes.clone());
+    local.include_patterns(include).build()
+}
+
+/// The repository as a source, for the engine to keep apart from others.
+fn local(context: &LocalContext, what: &str) -> LocalSource {
+    Source::local(&context.name)
+        .session_id(&context.session)
+        .shared_key_hint(format!("{}-{what}{}", context.name, context.shared_key))
+        .differ(Differ::Metadata)
+        .name(format!("[internal] load {what} from the build context"))
 }
 
 /// The pattern that matches a path and nothing else but what is under it: paths are names, not patterns.

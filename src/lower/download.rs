@@ -9,14 +9,13 @@ use serde_json::json;
 
 use super::base;
 use super::context::{Context, EPOCH, EPOCH_NANOS};
-use super::resolve::auth_of;
+use super::indexes::{LOGIN, auth_of};
 use super::wheels::fetch;
 use crate::manifest::Auth;
 use crate::plan::Plan;
 use crate::python::{Locked, Pick};
 
 const SCRIPT: &str = include_str!("scripts/download.py");
-pub(super) const LOGIN: &str = include_str!("scripts/login.py");
 const SECRET: &str = "/run/secrets/wheelwright/login";
 
 /// A tree that holds a file of an index. Each is a step of its own in the progress: in a group, a file with another

@@ -12,17 +12,19 @@ mod context;
 mod download;
 mod folders;
 mod history;
+mod indexes;
 mod pack;
 mod probe;
 mod resolve;
 mod smoke;
 mod uv;
+mod uv_lock;
 mod venv;
 mod wheels;
 
 pub use base::{rootfs, stand_rootfs};
 pub use bytecode::Compiler;
-pub use code::{context_source, escape, narrowed, paths as context_paths, requirement_files};
+pub use code::{context_source, escape, matching, narrowed, paths as context_paths, requirement_files};
 pub use config::{base_config, config};
 pub use context::{Context, EPOCH, LocalContext};
 pub use download::{downloaded, unchecked};
@@ -30,6 +32,7 @@ pub use folders::{Folder, Folders, folders_of};
 pub use probe::{Asking, PROBE_FILE, asked_image, probe};
 pub use resolve::{Asked, REPORT_FILE, RESOLVED, ResolveInputs, lock_file, resolve};
 pub use smoke::smoke;
+pub use uv_lock::{UV_LOCK_FILE, WorkspaceInputs, lock_workspace};
 pub use wheels::{JOINED as FACTS_FILE, bytecode_tree, facts, wheel};
 
 use buildkit_llb::{Definition, MarshalOptions, Merge, State};

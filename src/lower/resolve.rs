@@ -3,15 +3,13 @@
 //! `scripts/resolve.py` drives uv as a job file says; everything that decides the result is in that file or in the
 //! mounted requirement files, so the result is cached by content.
 
-use buildkit_llb::{BindMount, Exec, FileOp, Mount, State};
+use buildkit_llb::{BindMount, Exec, Mount, State};
 use serde_json::{Value, json};
 
-use super::context::{Context, EPOCH_NANOS};
-use super::download::LOGIN;
-use super::uv;
+use super::context::Context;
+use super::{indexes, uv};
 use crate::diag::Span;
-use crate::manifest::{Auth, ProjectPath};
-use crate::plan::IndexPlan;
+use crate::manifest::ProjectPath;
 use crate::python::{Anchor, Interpreter};
 
 /// What became of a job that reports.
@@ -26,7 +24,6 @@ pub const RESOLVED: Anchor<'_> = Anchor {
 /// Where the repository's files are in the resolve stage.
 const REQUIREMENTS: &str = "/run/requirements";
 const SCRIPT: &str = include_str!("scripts/resolve.py");
-const SECRETS: &str = "/run/secrets/wheelwright";
 
 /// What is resolved, and on what.
 #[derive(Debug)]
@@ -53,7 +50,7 @@ pub struct ResolveInputs<'a> {
     pub refresh: &'a str,
     /// All files that are named, themselves included.
     pub files: State,
-    /// Whether packages are built in them for their metadata.
+    /// Whether they are the resolver's to write to: packages are built in them for their metadata, or addresses changed.
     pub writable: bool,
     /// Variables that the files ask for: those without a value are secrets of the same name.
     pub variables: Vec<(String, Option<String>)>,
@@ -83,44 +80,11 @@ pub fn lock_file(n: usize, count: usize) -> String {
 
 /// A tree that holds the services' locks.
 pub fn resolve(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
-    let python = &inputs.interpreter.executable;
-    let exec = cx
-        .online([
-            python,
-            "/run/wheelwright/job/resolve.py",
-            "/run/wheelwright/job/job.json",
-        ])
-        .root(inputs.root.clone())
-        .platform(cx.build_platform.clone())
+    let job = ("resolve.py", SCRIPT, &job(inputs, cx));
+    let exec = indexes::step(cx, (&inputs.root, inputs.interpreter, inputs.at), job)
         .cwd(REQUIREMENTS)
-        .mount(files(inputs))
-        .mount(Mount::bind("/run/wheelwright/job", job_files(inputs, cx)).readonly())
-        .mount(
-            Mount::bind(
-                "/run/wheelwright/uv",
-                uv::uv(cx, inputs.root.clone(), python, inputs.at),
-            )
-            .readonly(),
-        )
-        .mount(Mount::bind("/out", State::scratch()))
-        .mount(Mount::tmpfs("/tmp"));
-    let exec = uv::with_environment(cx, cx.with_base_environment(exec), "resolve", inputs.interpreter);
-    let exec = cx
-        .indexes
-        .list
-        .iter()
-        .enumerate()
-        .fold(exec, |exec, (n, index)| match &index.auth {
-            Some(auth) => exec.mount(Mount::secret(secret(n), auth.secret().value.as_str()).mode(0o400)),
-            None => exec,
-        });
-    let exec = exec.env("PYTHONDONTWRITEBYTECODE", "1");
-    let exec = if inputs.refresh.is_empty() {
-        exec
-    } else {
-        exec.env("WHEELWRIGHT_REFRESH", inputs.refresh)
-    };
-    let exec = with_variables(inputs, exec);
+        .mount(files(inputs));
+    let exec = with_variables(inputs, indexes::refreshed(exec, inputs.refresh));
     cx.output(
         exec,
         format!("[{}] resolve requirements", inputs.label),
@@ -147,49 +111,20 @@ fn with_variables(inputs: &ResolveInputs<'_>, exec: Exec) -> Exec {
         })
 }
 
-fn secret(n: usize) -> String {
-    format!("{SECRETS}/index-{n}")
-}
-
-fn job_files(inputs: &ResolveInputs<'_>, cx: &Context) -> State {
-    let job = format!("{:#}\n", job(inputs, cx));
-    FileOp::on(State::scratch())
-        .timestamp(EPOCH_NANOS)
-        .mkfile("/resolve.py", 0o644, SCRIPT.as_bytes().to_vec(), None)
-        .mkfile("/login.py", 0o644, LOGIN.as_bytes().to_vec(), None)
-        .mkfile("/job.json", 0o644, job.into_bytes(), None)
-        .name("[internal] what to resolve")
-        .build()
-}
-
 fn job(inputs: &ResolveInputs<'_>, cx: &Context) -> Value {
     let services = inputs.services.iter().map(|asked| {
         json!({"name": asked.name, "requirements": asked.requirements, "constraints": asked.constraints})
     });
-    let indexes = cx.indexes.list.iter().enumerate().map(|(n, index)| {
-        let IndexPlan { name, default, only, .. } = index;
-        let url = cx.indexes.mirrored(&index.url);
-        json!({"name": name, "url": url, "default": default, "only": only, "auth": index.auth.as_ref().map(|auth| auth_of(auth, &secret(n)))})
-    });
     json!({
-        "uv": "/run/wheelwright/uv/uv",
+        "uv": uv::PROGRAM,
         "options": options(inputs, cx),
         "services": services.collect::<Vec<_>>(),
-        "indexes": indexes.collect::<Vec<_>>(),
+        "indexes": indexes::listed(cx),
+        // Secrets among the variables are in uv's environment, where code that it builds would see them.
+        "relay": inputs.variables.iter().all(|(_, value)| value.is_some()),
         "preferences": inputs.preferences,
         "report": inputs.report,
     })
-}
-
-/// Where the script finds an index's credentials, and in which form. No value is in it.
-pub(super) fn auth_of(auth: &Auth, file: &str) -> Value {
-    let (kind, username) = match auth {
-        Auth::Password { username, .. } => ("password", username.as_ref().map(|name| name.value.as_str())),
-        Auth::Netrc { .. } => ("netrc", None),
-        Auth::DockerConfig { .. } => ("docker_config", None),
-        Auth::Header { .. } => ("header", None),
-    };
-    json!({"kind": kind, "username": username, "file": file})
 }
 
 /// uv's options that are the same for every run of the job.
@@ -211,11 +146,6 @@ fn options(inputs: &ResolveInputs<'_>, cx: &Context) -> Vec<String> {
     if let Some(moment) = &inputs.exclude_newer {
         option("--exclude-newer", moment);
     }
-    // Build code could read the secrets that are mounted here.
-    if cx.indexes.list.iter().any(|index| index.auth.is_some()) {
-        options.push("--no-build".to_owned());
-    }
-    let mut option = |name: &str, value: &str| options.extend([name.to_owned(), value.to_owned()]);
     for file in inputs.build_constraints {
         option("--build-constraints", file.as_str());
     }

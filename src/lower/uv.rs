@@ -9,6 +9,8 @@ use crate::python::{Interpreter, Libc};
 const FETCH: &str = include_str!("scripts/uv.sh");
 const HASHES: &str = include_str!("scripts/uv.txt");
 const VERSION: &str = "0.13.9";
+/// Where steps that run uv have it.
+pub(super) const PROGRAM: &str = "/run/wheelwright/uv/uv";
 
 /// A tree that holds `uv`, fetched by name and hash.
 pub(super) fn uv(cx: &Context, root: State, python: &str, at: Span) -> State {
@@ -28,15 +30,7 @@ pub(super) fn uv(cx: &Context, root: State, python: &str, at: Span) -> State {
 /// uv's surroundings: a cache of its own, the system's certificates, and nothing from the network but packages. `of` is
 /// whose cache it is: what runs there could leave something in it for the next.
 pub(super) fn with_environment(cx: &Context, exec: Exec, of: &str, interpreter: &Interpreter) -> Exec {
-    let id = cx.cache_id(&[
-        "uv",
-        VERSION,
-        &cx.project,
-        of,
-        &interpreter.minor.to_string(),
-        &cx.platform.to_string(),
-    ]);
-    exec.mount(Mount::cache("/root/.cache/uv", id).sharing(Sharing::Shared))
+    exec.mount(cache(cx, "/root/.cache/uv", of, interpreter))
         .env("UV_CACHE_DIR", "/root/.cache/uv")
         .env("UV_SYSTEM_CERTS", "true")
         .env("UV_NATIVE_TLS", "true")
@@ -45,6 +39,19 @@ pub(super) fn with_environment(cx: &Context, exec: Exec, of: &str, interpreter: 
         .env("UV_LINK_MODE", "copy")
         .env("HOME", "/root")
         .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
+}
+
+/// uv's cache at a path.
+pub(super) fn cache(cx: &Context, path: &str, of: &str, interpreter: &Interpreter) -> Mount {
+    let id = cx.cache_id(&[
+        "uv",
+        VERSION,
+        &cx.project,
+        of,
+        &interpreter.minor.to_string(),
+        &cx.platform.to_string(),
+    ]);
+    Mount::cache(path, id).sharing(Sharing::Shared).into()
 }
 
 /// A platform by uv's name.

@@ -66,6 +66,11 @@ impl Indexes {
             .filter(|index| index.auth.is_none() && index.only.is_empty())
     }
 
+    /// Whether any index needs a login.
+    pub fn have_logins(&self) -> bool {
+        self.list.iter().any(|index| index.auth.is_some())
+    }
+
     /// The credentials for an address: those of the index on the same server.
     pub fn auth(&self, url: &str) -> Option<&Auth> {
         self.on_server(url).find_map(|index| index.auth.as_ref())

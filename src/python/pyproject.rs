@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::pylock::span;
 use super::requirement;
 use crate::diag::{Diagnostic, SourceFile, Span};
+use crate::tree::patterns::Patterns;
 
 /// A project as written; keys that decide nothing here are left out.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -75,6 +76,35 @@ pub struct Uv {
     /// Where packages come from, other than an index.
     #[serde(default)]
     pub sources: BTreeMap<String, toml::Value>,
+    /// Which folders are locked together with this one.
+    pub workspace: Option<Workspace>,
+}
+
+/// A workspace, from its root.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Workspace {
+    /// Patterns of folders.
+    #[serde(default)]
+    members: Vec<String>,
+    /// The same of those that are none.
+    #[serde(default)]
+    exclude: Vec<String>,
+}
+
+impl Workspace {
+    /// Whether a folder, relative to the root, is a member.
+    pub fn has(&self, folder: &str) -> bool {
+        let among = |patterns: &[String]| patterns.iter().any(|pattern| covers(pattern, folder));
+        among(&self.members) && !among(&self.exclude)
+    }
+}
+
+/// Whether a pattern is for a folder itself, not for one above it.
+fn covers(pattern: &str, folder: &str) -> bool {
+    let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
+    let depth = |path: &str| path.split('/').count();
+    let deep = pattern.contains("**") || depth(pattern) == depth(folder);
+    deep && Patterns::new([pattern]).is_ok_and(|patterns| patterns.matches(folder))
 }
 
 impl Uv {
@@ -122,4 +152,26 @@ pub fn requirement(
             .at(file, span(text))
             .help(reason)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_found_by_patterns() {
+        let text = "[tool.uv.workspace]\nmembers = [\"packages/*\", \"apps/**/web\"]\nexclude = [\"packages/old\"]\n";
+        let workspace = parse(&SourceFile::new("pyproject.toml", text)).unwrap();
+        let workspace = workspace.tool.uv.workspace.unwrap();
+        for (folder, member) in [
+            ("packages/api", true),
+            ("packages/api/deep", false),
+            ("packages/old", false),
+            ("packages", false),
+            ("apps/a/b/web", true),
+            ("other", false),
+        ] {
+            assert_eq!(workspace.has(folder), member, "{folder}");
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::engine::{Engines, Said, engines};
+use crate::engine::{Engines, Said, engines, run};
 use crate::index::Index;
 use crate::private::PrivateEngine;
 use crate::project::Project;
@@ -180,6 +181,80 @@ fn build_code_sees_no_login_and_leaves_nothing_for_others() {
         Vec::<String>::new(),
         "one build found what another left"
     );
+}
+
+/// A backend that gives no wheel where it sees the login.
+const WARY: &str = r#"
+from backend import wheel
+from curious import seen
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    words = ["".join(reversed(word)) for word in ("revloser-eht-fo-t3rc3s", "clZHbvNXZy1SZoRXLm9WL0NjcjNzc6Q3bi9mc")]
+    told = [path for path, text in seen() if any(word in text for word in words)]
+    if told:
+        raise SystemExit(f"the login is in {told}")
+    return wheel(folder, "wary", {"wary.py": "VERSION = '1.0'"})
+"#;
+
+#[test]
+fn a_source_behind_a_login_is_resolved_built_and_run() {
+    let Some(engines) = engines() else { return };
+    let project = Project::new();
+    let folder = source(&project, "wary", "wary_backend", WARY);
+    project.write("wary/curious.py", include_str!("curious.py"));
+    // Nothing static: what it needs is known when it is built.
+    let about = "[build-system]\nrequires = []\nbuild-backend = \"wary_backend\"\nbackend-path = [\".\"]\n";
+    project.write("wary/pyproject.toml", about);
+    project.write(
+        "wary/PKG-INFO",
+        "Metadata-Version: 2.1\nName: wary\nVersion: 1.0\n",
+    );
+    let login = "robot:s3cr3t-of-the-resolver";
+    let index = Index::serve(login, &[&format!("wary==1.0@{}", folder.display()), "aa==1.0"]);
+    let manifest = LOCKED
+        .replace("URL", &index.url())
+        .replace("lock: pylock.toml", "requirements: [requirements.txt]")
+        .replace(
+            "[python]",
+            "[python, -c, \"import wary, aa; print(wary.VERSION, aa.VERSION)\"]",
+        );
+    let manifest = manifest
+        .lines()
+        .filter(|line| !line.contains("wheels") && !line.contains("PACKAGE"));
+    project.write("wheelwright.yaml", &manifest.collect::<Vec<_>>().join("\n"));
+    // An address is known to be behind the login, too.
+    let address = index.file("aa", "aa-1.0-py3-none-any.whl");
+    project.write("requirements.txt", &format!("wary\naa @ {address}\n"));
+    let secret = project.write("login.txt", login);
+    let secret = format!("id=login,src={}", secret.display());
+    let image = engines.image("behind-a-login");
+    let said = build(&engines, &project, &["--secret", &secret, "-t", &image, "--push"]).ok();
+    assert!(said.contains("[wheels] build wary"), "{said}");
+    let host = &engines.docker;
+    engines.docker(host, &["pull", "-q", &image]).ok();
+    let ran = engines
+        .docker(host, &["run", "--rm", "--network=host", &image])
+        .ok();
+    assert_eq!(ran.trim(), "1.0 1.0");
+    let history = engines.docker(host, &["history", "--no-trunc", &image]).ok();
+    let records = run(Command::new("buildctl").args(["du", "--verbose"])).text;
+    for text in [&said, &history, &records] {
+        for word in ["s3cr3t-of-the-resolver", "cm9ib3Q6czNjcjN0LW9mLXRoZS1yZXNvbHZlc"] {
+            assert!(!text.contains(word), "the login is told");
+        }
+        assert!(
+            !text.contains("127.0.0.1:2"),
+            "an address of the relay is told:\n{text}"
+        );
+    }
+
+    // A lock holds the real addresses.
+    let folder = project.path().display().to_string();
+    let lock = ["lock", "-C", &folder, "--secret", &secret, "--progress=plain"];
+    engines.wheelwright(&lock).ok();
+    let lock = fs::read_to_string(project.path().join("pylock.api.toml")).expect("the lock");
+    let source = index.file("wary", "wary-1.0.tar.gz");
+    assert!(lock.contains(&source) && lock.contains(&address), "{lock}");
 }
 
 #[test]

@@ -42,4 +42,5 @@ mod tidy;
 mod together;
 mod trees;
 mod unchanged;
+mod uv_locks;
 mod vcs;

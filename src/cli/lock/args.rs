@@ -21,12 +21,12 @@ Examples:
 ///
 /// Resolves the requirements of all services together, in the build, on the Python and for the platforms of their images,
 /// and writes one pylock.toml a service: to its `lock:`, else to `pylock.SERVICE.toml`. Services get equal versions, unless
-/// they are of different lock groups. Versions that are locked stay, where nothing speaks against them. Nothing is
-/// written unless all is resolved.
+/// they are of different lock groups. Services with a `project` have their workspace's uv.lock made by `uv lock`. Versions
+/// that are locked stay, where nothing speaks against them. Nothing is written unless all is resolved.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct LockArgs {
-    /// Services to lock; every service with requirements when none is named
+    /// Services to lock; every service with requirements or a project of uv when none is named
     #[arg(value_name = "SERVICE")]
     pub(super) services: Vec<String>,
 

@@ -13,13 +13,11 @@ const NAMED: usize = 6;
 /// A line for each lock, and one for what else should be locked.
 pub(super) fn told(state: &State, written: &[Written]) -> Vec<String> {
     let mut lines = Vec::new();
-    for service in &state.services {
-        let path = service.made.path.as_str();
+    for (path, before) in state.locks() {
         let Some(new) = written.iter().find(|written| written.path == path) else {
             continue;
         };
         let after = locked_versions(&SourceFile::new(path, new.text.as_str()));
-        let before = service.made.text.as_ref();
         let what = match before {
             None => format!("{} packages", after.len()),
             Some(text) if text.text() == new.text => "unchanged".to_owned(),

@@ -20,12 +20,16 @@ pub(super) async fn run(args: &LockArgs) -> Result<(), Failure> {
         printer.note(&diag::render_all(&opened.warnings, true));
     }
     let state = State::read(args, &opened)?;
-    let stale = state.stale(&opened);
-    if args.check && !stale.is_empty() {
-        return Err(Failure::Stale(diag::render_all(&stale, true)));
+    let mut stale = state.stale(&opened);
+    let requirements = !stale.is_empty() || !args.upgrade.is_empty();
+    if args.check {
+        stale.extend(state.stale_projects(&opened));
+        if !stale.is_empty() {
+            return Err(Failure::Stale(diag::render_all(&stale, true)));
+        }
     }
-    if stale.is_empty() && args.upgrade.is_empty() {
-        if !state.services.is_empty() {
+    if args.check || (!requirements && state.is_sure()) {
+        if !state.is_nothing() {
             printer.note(&format!("{} up to date", state.count()));
         }
         if args.layers {
@@ -34,7 +38,7 @@ pub(super) async fn run(args: &LockArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let folder = tempfile::tempdir().map_err(|error| Failure::Local(error.to_string()))?;
-    export(&args.build(), &state.target(), folder.path()).await?;
+    export(&args.build(), &state.target(requirements), folder.path()).await?;
     let written = write::all(folder.path(), &args.project.context)?;
     for line in changes::told(&state, &written) {
         printer.note(&line);

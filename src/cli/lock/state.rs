@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use super::LockArgs;
 use crate::cli::Failure;
 use crate::cli::project::Opened;
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::frontend::{self, Made, lock_group};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, did_you_mean};
+use crate::frontend::{self, Locked, Made, UvProject, lock_group, theirs};
 use crate::manifest::types::items;
 
 /// The services that are asked for, with what their locks are made from.
 pub(super) struct State {
     pub(super) services: Vec<Lockable>,
-    /// Those that have a lock of another making.
+    /// Workspaces that uv locks, each with a service that it is for.
+    projects: Vec<(String, UvProject)>,
+    /// Services that have a lock of uv's or of another making.
     others: Vec<String>,
     python: String,
     platforms: Vec<String>,
@@ -32,10 +34,27 @@ impl State {
     /// Reads the files of the services asked for.
     pub(super) fn read(args: &LockArgs, opened: &Opened) -> Result<Self, Failure> {
         let manifest = &opened.manifest;
-        let (mut services, mut others) = (Vec::new(), Vec::new());
+        let (mut services, mut projects, mut others) = (Vec::new(), Vec::new(), Vec::new());
         let mut mistakes = Diagnostics::default();
+        let mut told = None;
         for (name, service) in &manifest.services {
             if !args.services.is_empty() && !args.services.contains(&name.value) {
+                continue;
+            }
+            if service.project.is_some() {
+                match args.project.lockable(opened, &name.value) {
+                    Ok(Some(Locked::Uv(project))) => {
+                        others.push(name.value.clone());
+                        projects.push((name.value.clone(), project));
+                    }
+                    Ok(Some(Locked::Theirs(path, maker))) => {
+                        others.push(name.value.clone());
+                        told.get_or_insert(theirs(&path, maker).at(&opened.file, name.span));
+                    }
+                    Ok(None) => {}
+                    Err(frontend::Failure::Mistakes(found)) => mistakes.extend(found),
+                    Err(other) => return Err(other.into()),
+                }
                 continue;
             }
             match args.project.gather(opened, (name, service)) {
@@ -66,13 +85,21 @@ impl State {
             }
         }
         let layers = args.layers && !others.is_empty();
-        if services.is_empty() && !layers && mistakes.is_empty() {
-            mistakes.push(
+        if services.is_empty() && projects.is_empty() && !layers && mistakes.is_empty() {
+            mistakes.push(told.unwrap_or_else(|| {
                 Diagnostic::error("there is nothing to lock").help(
-                    "locks are made for services with `requirements`; a `lock` alone is taken as it is",
-                ),
-            );
+                    "locks are made for services with `requirements` or a `project`; a `lock` alone is taken as it is",
+                )
+            }));
         }
+        // Services of one workspace share its lock.
+        projects.dedup_by(|(_, other), (_, known)| {
+            let same = other.path == known.path;
+            if same {
+                known.stale.extend(std::mem::take(&mut other.stale));
+            }
+            same
+        });
         let (services, _) = mistakes
             .unique()
             .finish(Some(services))
@@ -83,6 +110,7 @@ impl State {
             .map(|platform| platform.value.clone());
         Ok(Self {
             services,
+            projects,
             others,
             python: python.map_or_else(String::new, |python| python.value.to_string()),
             platforms: if args.platforms.is_empty() {
@@ -103,23 +131,58 @@ impl State {
 
     /// How many locks there are to speak of.
     pub(super) fn count(&self) -> String {
-        match self.services.len() {
+        match self.services.len() + self.projects.len() {
             1 => "1 lock is".to_owned(),
             n => format!("{n} locks are"),
         }
     }
 
-    /// The build target that makes them.
-    pub(super) fn target(&self) -> String {
-        let names = self
-            .services
-            .iter()
-            .map(|service| service.name.as_str())
-            .collect::<Vec<_>>();
-        format!("lock:{}", names.join(","))
+    /// Whether there is no lock to make.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.locks().next().is_none()
     }
 
-    /// Locks that are missing, that do not fit what they are made from, or that do not agree.
+    /// Whether all that is to be known of staleness is known here: what uv makes only uv knows to be fresh.
+    pub(super) fn is_sure(&self) -> bool {
+        self.projects.is_empty()
+    }
+
+    /// All locks: where they are, and their texts.
+    pub(super) fn locks(&self) -> impl Iterator<Item = (&str, Option<&SourceFile>)> {
+        let made = self.services.iter().map(|service| &service.made);
+        let made = made.map(|made| (made.path.as_str(), made.text.as_ref()));
+        let projects = self.projects.iter();
+        made.chain(projects.map(|(_, project)| (project.path.as_str(), project.text.as_ref())))
+    }
+
+    /// The build target that makes them. Locks of requirements that fit need not be made for the sake of a project.
+    pub(super) fn target(&self, requirements: bool) -> String {
+        let services = self.services.iter().filter(|_| requirements);
+        let services = services.map(|service| service.name.as_str());
+        let names = services.chain(self.projects.iter().map(|(name, _)| name.as_str()));
+        format!("lock:{}", names.collect::<Vec<_>>().join(","))
+    }
+
+    /// Locks of projects that are missing or do not fit.
+    pub(super) fn stale_projects(&self, opened: &Opened) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        for (name, project) in &self.projects {
+            if project.text.is_none() {
+                found.push(
+                    Diagnostic::error(format!(
+                        "service `{name}` has no lock: `{}` is not there",
+                        project.path
+                    ))
+                    .at(&opened.file, project.at)
+                    .help(format!("`wheelwright lock {name}` makes it, as does `uv lock`")),
+                );
+            }
+            found.extend(project.stale.clone());
+        }
+        found.unique()
+    }
+
+    /// Locks of requirements that are missing, that do not fit what they are made from, or that do not agree.
     pub(super) fn stale(&self, opened: &Opened) -> Diagnostics {
         let mut found = Diagnostics::default();
         for Lockable { name, made, .. } in &self.services {

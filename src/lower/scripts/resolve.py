@@ -13,11 +13,15 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 from login import login
+from relay import edit_all, folder_of_nobody, own_all, relay, taken
 
 OUT = "/out"
-TEMPORARY = "/tmp"
+# As deep as that: what is written there has paths relative to it.
+OUT_OF_NOBODY = "/uv-out"
+VERSIONS_OF_NOBODY = "/uv-versions"
 PINS = "packages-with-an-index"
 ANNOTATED = ["--annotation-style", "split", "--emit-index-annotation"]
 
@@ -60,27 +64,44 @@ class Resolver:
         self.options = job["options"]
         self.preferences = job["preferences"]
         self.indexes = job["indexes"]
+        # Only root writes here, so nobody else says where root writes to.
+        self.temporary = tempfile.mkdtemp()
+        os.chmod(self.temporary, 0o755)
+        self.relay = relay(self.indexes, job["uv"]) if job["relay"] else None
+        if self.relay:
+            edit_all(os.getcwd(), self.relay.through)
+            own_all(os.getcwd())
+            self.indexes = [dict(index, url=self.relay.through(index["url"])) for index in self.indexes]
+        else:
+            self.environment = dict(os.environ, **credentials(self.indexes))
+            # What is built could read them.
+            self.options += ["--no-build"] if any(index["auth"] for index in self.indexes) else []
         self.index_of = {name: index for index in self.indexes for name in index["only"]}
-        self.environment = dict(os.environ, **credentials(self.indexes))
 
     def together(self, services):
         """The versions that suit all services, as a constraint file."""
         requirements = unique(path for service in services for path in service["requirements"])
         constraints = unique(path for service in services for path in service["constraints"])
         text, _ = self.solve(requirements, constraints)
-        return write("together.txt", "".join(entry.line + "\n" for entry in entries(text)))
+        return self.write("together.txt", "".join(entry.line + "\n" for entry in entries(text)))
 
     def lock(self, service, pins, folder):
         """Writes a service's lock."""
         os.makedirs(folder, exist_ok=True)
         constraints = service["constraints"] + ([pins] if pins else [])
         asked = self.solve(service["requirements"], constraints)[1] if self.index_of else set()
-        self.uv(service["requirements"], constraints, asked, ["--format", "pylock.toml", "--output-file", f"{folder}/pylock.toml"])
+        text = self.made(
+            f"{folder}/pylock.toml",
+            None,
+            lambda path: self.uv(service["requirements"], constraints, asked, ["--format", "pylock.toml", "--output-file", path]),
+        )
+        with open(f"{folder}/pylock.toml", "w", encoding="utf-8") as file:
+            file.write(self.real(text))
 
     def alone(self, service):
         """What a service gets when nobody else is asked."""
         try:
-            return {"text": self.solve(service["requirements"], service["constraints"])[0]}
+            return {"text": self.real(self.solve(service["requirements"], service["constraints"])[0])}
         except Unsolved as unsolved:
             return {"error": str(unsolved)}
 
@@ -114,14 +135,34 @@ class Resolver:
             if entry.index is None:
                 continue
             if (index and entry.index != index["url"]) or entry.index in others:
-                raise Unsolved(1, f"`{entry.name}` came from {entry.index}, which is not where it belongs\n")
+                raise Unsolved(1, f"`{entry.name}` came from {self.real(entry.index)}, which is not where it belongs\n")
 
     def versions(self, requirements, constraints, asked):
         """uv's annotated list. It takes the versions to keep from the file that it is to write."""
-        path = write("versions.txt", self.preferences)
-        self.uv(requirements, constraints, asked, [*ANNOTATED, "--output-file", path])
+        return self.made(
+            f"{self.temporary}/versions.txt",
+            self.preferences,
+            lambda path: self.uv(requirements, constraints, asked, [*ANNOTATED, "--output-file", path]),
+        )
+
+    def made(self, path, before, make):
+        """The text that uv writes to a file, where it finds what was before."""
+        if self.relay:
+            folder, name = os.path.split(path)
+            folder = OUT_OF_NOBODY + folder[len(OUT):] if folder.startswith(OUT) else VERSIONS_OF_NOBODY
+            opened = folder_of_nobody(folder, {} if before is None else {name: before})
+            make(f"{folder}/{name}")
+            return taken(opened, name)
+        if before is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(before)
+        make(path)
         with open(path, encoding="utf-8") as file:
             return file.read()
+
+    def real(self, text):
+        """A text with the addresses of indexes as they are everywhere."""
+        return self.relay.real(text) if self.relay else text
 
     def uv(self, requirements, constraints, asked, options):
         """Runs uv. `asked`: packages asked for from their own index; None tries all indexes for everything."""
@@ -134,10 +175,15 @@ class Resolver:
         command.append("--")
         if asked:
             command.append(self.project(asked))
-        done = subprocess.run(command + requirements, env=self.environment, capture_output=True, text=True, check=False)
+        said = {"capture_output": True, "text": True}
+        if self.relay:
+            done = self.relay.run(command + requirements, **said)
+        else:
+            done = subprocess.run(command + requirements, env=self.environment, check=False, **said)
+        told = self.real(done.stderr)
         if done.returncode != 0:
-            raise Unsolved(done.returncode, done.stderr.replace(PINS, "`indexes.only` of the manifest"))
-        sys.stderr.write(done.stderr)
+            raise Unsolved(done.returncode, told.replace(PINS, "`indexes.only` of the manifest"))
+        sys.stderr.write(told)
         return done.stdout
 
     def project(self, asked):
@@ -148,8 +194,15 @@ class Resolver:
         for index in self.indexes:
             if index["only"]:
                 lines += ["[[tool.uv.index]]", f"name = {json.dumps(index['name'])}", f"url = {json.dumps(index['url'])}", "explicit = true"]
-        os.makedirs(f"{TEMPORARY}/{PINS}", exist_ok=True)
-        return write(f"{PINS}/pyproject.toml", "\n".join(lines) + "\n")
+        os.makedirs(f"{self.temporary}/{PINS}", exist_ok=True)
+        return self.write(f"{PINS}/pyproject.toml", "\n".join(lines) + "\n")
+
+    def write(self, name, text):
+        """A file of ours; its path."""
+        path = f"{self.temporary}/{name}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
 
 
 class Entry:
@@ -194,13 +247,6 @@ def credentials(indexes):
 
 def unique(items):
     return list(dict.fromkeys(items))
-
-
-def write(name, text):
-    path = f"{TEMPORARY}/{name}"
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
 
 
 if __name__ == "__main__":

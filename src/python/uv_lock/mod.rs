@@ -15,7 +15,7 @@ mod stale;
 mod tests;
 mod walk;
 
-pub use said::{overrides, said};
+pub use said::{overrides, said, versions};
 pub use stale::{members, stale};
 pub use walk::locked;
 

@@ -46,6 +46,14 @@ pub fn said(
     packages.collect()
 }
 
+/// Names and versions of all packages that have one.
+pub fn versions(lock: &UvLock) -> Vec<(PackageName, String)> {
+    let packages = lock.package.iter();
+    packages
+        .filter_map(|package| Some((package.name.get_ref().parse().ok()?, package.version.clone()?)))
+        .collect()
+}
+
 /// Packages whose versions were decided over the heads of those that need them.
 pub fn overrides(lock: &UvLock) -> BTreeSet<PackageName> {
     let overrides = lock.manifest.overrides.iter();

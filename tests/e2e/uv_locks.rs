@@ -1,0 +1,154 @@
+//! uv.lock of projects, made in the build: of a workspace with two members, from an index with and without a login.
+
+use crate::engine::{Engines, Said, engines};
+use crate::index::Index;
+use crate::project::Project;
+
+/// A workspace with two members, of which `web` needs `common`; the version of `common` is known by building it.
+fn workspace(index: &Index, auth: &str) -> Project {
+    let project = Project::new();
+    let url = index.url();
+    let manifest = format!(
+        "name: e2e-uv-lock\npython: \"3.11\"\nindexes:\n  - {{name: main, url: \"{url}\", default: true{auth}}}\n\
+         defaults: {{image: \"python:3.11-slim\", bytecode: false}}\nservices:\n  \
+         web: {{project: packages/web, command: [python, -c, \"import aa; print(aa.VERSION)\"]}}\n  \
+         tool: {{project: packages/tool, command: [python]}}\n  \
+         poetry: {{project: poetry, command: [python]}}\n"
+    );
+    project.write("wheelwright.yaml", &manifest);
+    project.write(
+        "pyproject.toml",
+        "[tool.uv.workspace]\nmembers = [\"packages/*\"]\n[tool.uv.sources]\ntool = { workspace = true }\n",
+    );
+    let member = |name: &str, needs: &str| {
+        format!(
+            "[project]\nname = \"{name}\"\nversion = \"0.1\"\nrequires-python = \">=3.11\"\ndependencies = [{needs}]\n"
+        )
+    };
+    project.write("packages/web/pyproject.toml", &member("web", "\"aa\", \"tool\""));
+    project.write("packages/tool/pyproject.toml", &member("tool", "\"bb<2\""));
+    project.write("packages/web/main.py", "# not uv's business\n");
+    project.write("poetry/pyproject.toml", &member("poems", ""));
+    project.write("poetry/poetry.lock", "[metadata]\nlock-version = \"2.1\"\n");
+    project
+}
+
+fn lock(engines: &Engines, project: &Project, more: &[&str]) -> Said {
+    let folder = project.path().display().to_string();
+    engines.wheelwright(&[&["lock", "-C", &folder, "--progress=plain"], more].concat())
+}
+
+fn read(project: &Project, name: &str) -> String {
+    std::fs::read_to_string(project.path().join(name)).unwrap_or_default()
+}
+
+#[test]
+fn a_workspace_has_one_uv_lock() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve("", &["aa==1.0", "bb==1.0", "bb==1.5", "bb==2.0"]);
+    let project = workspace(&index, "");
+    let missing = lock(&engines, &project, &["--check"]);
+    assert!(
+        missing.code == 6 && missing.text.contains("`uv.lock` is not there"),
+        "{}",
+        missing.text
+    );
+    let folder = project.path().display().to_string();
+    let unlocked = engines.wheelwright(&["build", "web", "-C", &folder, "--progress=plain"]);
+    assert!(unlocked.fails().contains("`wheelwright lock` makes a uv.lock"));
+    let theirs = lock(&engines, &project, &["poetry"]);
+    assert!(
+        theirs.code == 3 && theirs.text.contains("`poetry lock` makes it"),
+        "{}",
+        theirs.text
+    );
+
+    let said = lock(&engines, &project, &[]).ok();
+    let first = read(&project, "uv.lock");
+    assert!(said.contains("uv.lock: "), "{said}");
+    assert!(
+        first.contains("bb-1.5-") && first.contains(&index.url()),
+        "{first}"
+    );
+    assert!(!read(&project, "packages/web/uv.lock").contains("version"));
+    lock(&engines, &project, &["--check", "web"]).ok();
+    lock(&engines, &project, &[]).ok();
+    assert_eq!(read(&project, "uv.lock"), first, "nothing of it changed");
+
+    // What is locked stays, also for members that no other tells; an upgrade takes the newest.
+    let member = read(&project, "packages/tool/pyproject.toml");
+    project.write("packages/tool/pyproject.toml", &member.replace("bb<2", "bb"));
+    let stale = lock(&engines, &project, &["--check"]);
+    assert!(
+        stale.code == 6 && stale.text.contains("packages/tool/pyproject.toml:5"),
+        "{}",
+        stale.text
+    );
+    lock(&engines, &project, &["tool"]).ok();
+    assert!(read(&project, "uv.lock").contains("bb-1.5-"));
+    let told = lock(&engines, &project, &["--upgrade", "bb"]).ok();
+    assert!(told.contains("uv.lock: bb 1.5 -> 2.0"), "{told}");
+    let wrong = lock(&engines, &project, &["--upgrade", "nothing"]).fails();
+    assert!(wrong.contains("`nothing` is in no lock"), "{wrong}");
+
+    // The frontend image makes the same, and the lock is what a build installs.
+    let second = read(&project, "uv.lock");
+    std::fs::remove_file(project.path().join("uv.lock")).expect("the lock");
+    let out = project.path().join("out");
+    let output = format!("type=local,dest={}", out.display());
+    engines
+        .buildctl(project.path(), "lock", &["--output", &output])
+        .ok();
+    assert_eq!(read(&project, "out/uv.lock"), second);
+    project.write("uv.lock", &second);
+    let output = format!("type=local,dest={}", project.path().join("image").display());
+    let build = ["build", "web", "-C", &folder, "-o", &output, "--progress=plain"];
+    engines.wheelwright(&build).ok();
+    assert_eq!(
+        read(&project, "image/opt/venv/lib/python3.11/site-packages/bb.py"),
+        "VERSION = '2.0'\n"
+    );
+}
+
+#[test]
+fn a_project_that_cannot_be_locked_says_why_and_writes_nothing() {
+    let Some(engines) = engines() else { return };
+    let index = Index::serve("", &["aa==1.0", "bb==2.0"]);
+    let project = workspace(&index, "");
+    let said = lock(&engines, &project, &[]).fails();
+    assert!(said.contains("bb<2"), "{said}");
+    assert!(read(&project, "uv.lock").is_empty());
+}
+
+#[test]
+fn a_login_is_kept_from_members_that_are_built() {
+    let Some(engines) = engines() else { return };
+    let login = "robot:w0rd-of-the-team";
+    let index = Index::serve(login, &["aa==1.0", "bb==1.0"]);
+    let project = workspace(&index, ", auth: {secret: login}");
+    // What it needs only its backend knows, which ends where it can read the secret.
+    project.write(
+        "packages/tool/pyproject.toml",
+        "[build-system]\nrequires = []\nbuild-backend = \"own\"\nbackend-path = [\".\"]\n\
+         [project]\nname = \"tool\"\nversion = \"1.0\"\ndynamic = [\"dependencies\"]\n",
+    );
+    let backend = "import glob, os\nfrom backend import wheel\n\
+        def build_editable(folder, config_settings=None, metadata_directory=None):\n    \
+            assert os.getuid() != 0 and not any(os.access(path, os.R_OK) for path in glob.glob('/run/secrets/*/*'))\n    \
+            return wheel(folder, 'tool', {'tool.py': ''})\nbuild_wheel = build_editable\n";
+    project.write("packages/tool/own.py", backend);
+    project.write("packages/tool/backend.py", include_str!("backend.py"));
+    let secret = project.write("login", login);
+    let secret = format!("id=login,src={}", secret.display());
+    let said = lock(&engines, &project, &["--secret", &secret]).ok();
+    let text = read(&project, "uv.lock");
+    let address = index.file("aa", "aa-1.0-py3-none-any.whl");
+    assert!(
+        text.contains(&address) && text.contains("name = \"tool\""),
+        "{text}"
+    );
+    assert!(
+        !said.contains("w0rd-of") && !text.contains("w0rd-of"),
+        "the login is told"
+    );
+}
