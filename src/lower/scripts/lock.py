@@ -44,7 +44,8 @@ def main():
         done = between.run(command, cwd="/", **said)
     else:
         done = subprocess.run(command, check=False, cwd="/", **said)
-    sys.stderr.write(real(done.stderr).replace(COPY + "/", ""))
+    told = between.told(done.stderr) if between and done.returncode != 0 else done.stderr
+    sys.stderr.write(real(told).replace(COPY + "/", ""))
     if done.returncode != 0:
         sys.exit(done.returncode)
     text = taken(opened, "uv.lock") if between else read(f"{folder}/uv.lock")

@@ -40,6 +40,7 @@ class Relay:
                 value = header(index["auth"], index["url"], f"the index `{index['name']}`")
                 self.logins.setdefault(server(index["url"]), []).append((index["url"], value))
         self.local = {}
+        self.troubles = {}
         for name in self.logins:
             listening = listen(name, self)
             self.local[name] = f"http://127.0.0.1:{listening.server_address[1]}"
@@ -52,6 +53,10 @@ class Relay:
     def real(self, text):
         """The same the other way."""
         return replaced(text, [(local + "/", name + "/") for name, local in self.local.items()])
+
+    def told(self, text):
+        """What uv says of a failure, with what it cannot know: why a server was not reached."""
+        return self.real(text) + "".join(f"{trouble}\n" for trouble in self.troubles)
 
     def login(self, url):
         """The login for an address: of the index that it belongs to, else of any on its server."""
@@ -207,8 +212,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             answer = self.ask()
         except (OSError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", error))
-            return self.send(502, [("Content-Type", "text/plain")], f"{self.server_name}: {reason}\n".encode())
+            trouble = f"{self.server_name}: {getattr(error, 'reason', error)}"
+            self.relay.troubles[trouble] = True
+            return self.send(502, [("Content-Type", "text/plain")], f"{trouble}\n".encode())
         with answer:
             headers = [(name, answer.headers[name]) for name in ANSWERED if answer.headers[name]]
             target = answer.headers["Location"]

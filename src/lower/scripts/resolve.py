@@ -180,10 +180,10 @@ class Resolver:
             done = self.relay.run(command + requirements, **said)
         else:
             done = subprocess.run(command + requirements, env=self.environment, check=False, **said)
-        told = self.real(done.stderr)
         if done.returncode != 0:
+            told = self.relay.told(done.stderr) if self.relay else done.stderr
             raise Unsolved(done.returncode, told.replace(PINS, "`indexes.only` of the manifest"))
-        sys.stderr.write(told)
+        sys.stderr.write(self.real(done.stderr))
         return done.stdout
 
     def project(self, asked):
