@@ -203,6 +203,21 @@ fn environment(plan: &Plan, index: usize, project: &State, cx: &Context) -> Stat
     output(&handle, ENVIRONMENT)
 }
 
+/// Tells apart builds of one folder on builders with different system packages: caches tell the image, the Python and the
+/// platform already. Steps that are otherwise equal and share a folder of the session are taken for one by a cache.
+fn apart(plan: &Plan, index: usize, exec: Exec) -> Exec {
+    if !matches!(plan.packages[index].artifact, Artifact::Directory(_)) {
+        return exec;
+    }
+    let own = plan.builds[index].iter().flat_map(|settings| &settings.packages);
+    let packages = [&plan.base.packages, &plan.base.service_packages];
+    let packages = packages.into_iter().flatten().chain(own).map(String::as_str);
+    match packages.collect::<Vec<_>>().join(" ") {
+        none if none.is_empty() => exec,
+        packages => exec.env("WHEELWRIGHT_PACKAGES", packages),
+    }
+}
+
 /// An exec on the builder of a package: base and build packages, uv with what it finds, and scripts.
 fn on_builder(plan: &Plan, index: usize, cx: &Context, exec: Exec, scripts: &[(&str, &str)]) -> Exec {
     let pick = &plan.packages[index];
@@ -225,6 +240,7 @@ fn on_builder(plan: &Plan, index: usize, cx: &Context, exec: Exec, scripts: &[(&
         &format!("build-{}", pick.name),
         &plan.interpreter,
     );
+    let exec = apart(plan, index, exec);
     let exec = public_indexes(cx, exec);
     let exec = match settings.constraints.as_slice() {
         [] => exec,

@@ -12,7 +12,7 @@ use super::context::{Context, EPOCH_NANOS};
 use super::download::download;
 use crate::layers::{Found, Kind, Wanted, hex};
 use crate::plan::Plan;
-use crate::python::{Artifact, Locked, Origin};
+use crate::python::{Artifact, Locked, Origin, Pick};
 
 const UNWHEEL: &str = "/run/wheelwright/unwheel";
 /// Where `unwheel` leaves what it knows of wheels.
@@ -103,17 +103,17 @@ pub fn bytecode_tree(plan: &Plan, wanted: &Wanted<'_>, cx: &Context) -> Option<S
 fn unpack(wheels: &Wheels<'_>, wanted: &Wanted<'_>) -> ExecHandle {
     let exec = unwheel(wheels, &wanted.layer.packages, "/out")
         .root(State::scratch())
-        .env("WHEELWRIGHT_LAYER", content(wanted, wheels.cx))
+        .env("WHEELWRIGHT_LAYER", content(wanted.packages(), wheels.cx))
         .mount(Mount::bind("/out", State::scratch()));
     wheels.cx.exec(exec, step(wanted), wheels.plan.at).build()
 }
 
-/// What tells a layer's step from those of other layers. BuildKit finds the results of steps that are equal but for their
+/// What tells a step on packages from those on other packages. BuildKit finds the results of steps that are equal but for their
 /// inputs by any input that they share; where that is a folder of the session, as the tools of the command are, which
 /// nobody knows in the next one, it exports the step to a cache without its result.
-fn content(wanted: &Wanted<'_>, cx: &Context) -> String {
+fn content<'p>(packages: impl IntoIterator<Item = &'p Pick>, cx: &Context) -> String {
     let mut hash = Sha256::new();
-    for pick in wanted.packages() {
+    for pick in packages {
         hash.update(pick.artifact.identity());
         if pick.artifact.is_built() {
             hash.update(cx.platform.to_string());
@@ -141,6 +141,7 @@ pub fn facts(trees: &[State], plan: &Plan, cx: &Context) -> Option<State> {
     let args = [UNWHEEL, "--join-facts", "/out/facts"].map(str::to_owned);
     let exec = tool(args.into_iter().chain(places.clone()), cx)
         .root(State::scratch())
+        .env("WHEELWRIGHT_LAYER", content(&plan.packages, cx))
         .mount(Mount::bind("/out", State::scratch()));
     let exec = places.zip(trees).fold(exec, |exec, (place, tree)| {
         let file = Mount::bind(place, tree.clone()).selector(format!("/{FACTS_FILE}"));
@@ -178,7 +179,9 @@ pub(super) fn install_into(plan: &Plan, cx: &Context, base: State) -> Laid {
 fn install(wheels: &Wheels<'_>, base: State) -> ExecHandle {
     let (plan, cx) = (wheels.plan, wheels.cx);
     let all = (0..plan.packages.len()).collect::<Vec<_>>();
-    let exec = unwheel(wheels, &all, "/").root(base);
+    let exec = unwheel(wheels, &all, "/")
+        .root(base)
+        .env("WHEELWRIGHT_LAYER", content(&plan.packages, cx));
     let count = plan.packages.len();
     let name = format!("[{}] install {count} packages", plan.service);
     cx.exec(exec, name, plan.at).build()
