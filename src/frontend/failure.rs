@@ -73,7 +73,7 @@ impl Failure {
     pub fn status(&self) -> rpc::Status {
         let (code, details) = match self {
             Self::Mistakes(mistakes) => (INVALID_ARGUMENT, mistakes.iter().filter_map(source).collect()),
-            Self::Engine(error) => return error.status.clone(),
+            Self::Engine(error) => return advised(error.status.clone()),
             Self::Request(name) => (
                 UNIMPLEMENTED,
                 vec![errdefs::Subrequest { name: name.clone() }.to_any()],
@@ -90,6 +90,29 @@ impl Failure {
             details,
         }
     }
+}
+
+const FORWARD: &str =
+    "the repository wants a key: `--ssh default` forwards your agent, whose keys `ssh-add -l` shows";
+
+/// What an engine says, with what to do about it where that is known.
+fn advised(mut status: rpc::Status) -> rpc::Status {
+    let known = [
+        (
+            "could not read Username for",
+            "the repository wants a login: give the build a token with `--secret id=GIT_AUTH_TOKEN,src=FILE`, or a whole header as \
+             `GIT_AUTH_HEADER`; see docs/inputs.md",
+        ),
+        ("no SSH key \"", FORWARD),
+        ("Permission denied (publickey", FORWARD),
+    ];
+    let help = known
+        .iter()
+        .find_map(|(words, help)| status.message.contains(words).then_some(help));
+    if let Some(help) = help {
+        status.message = format!("{}\n  help: {help}", status.message.trim_end());
+    }
+    status
 }
 
 /// Every error on a line of its own with its place, its advice below.

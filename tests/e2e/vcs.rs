@@ -1,5 +1,6 @@
 //! Packages from git: a repository of the test's own, with a package in a folder and a submodule.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -157,4 +158,77 @@ fn a_commit_with_a_folder_and_a_submodule_is_built_once() {
         .wheelwright(&["build", "api", "-C", &folder, "--progress=plain"])
         .fails();
     assert!(text.contains(&wrong), "{text}");
+}
+
+/// Serves the repositories of a folder over HTTP to those who have a token.
+struct Private {
+    process: Child,
+    port: u16,
+}
+
+impl Private {
+    fn serve(folder: &Path, token: &str) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/repositories.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(folder).arg(token);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("python3");
+        let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let port = lines.next().expect("a line").expect("text");
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            process,
+            port: port.parse().expect("a number"),
+        }
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+#[test]
+fn a_private_repository_is_read_with_a_token_that_is_told_nowhere() {
+    const TOKEN: &str = "t0k3n-of-the-forge";
+    let Some(engines) = engines() else { return };
+    let sources = Project::new();
+    let repository = sources.path().join("repository");
+    sources.write("repository/pyproject.toml", ABOUT);
+    sources.write("repository/src/lib/__init__.py", "WORD = 'private'\n");
+    git(&repository, &["init", "-q"]);
+    let pinned = commit(&repository);
+    let server = Private::serve(sources.path(), TOKEN);
+
+    let project = Project::new();
+    let address = format!("http://127.0.0.1:{}/repository/.git", server.port);
+    project.write("requirements.txt", &format!("lib @ git+{address}@{pinned}\n"));
+    project.write(
+        "wheelwright.yaml",
+        "name: e2e-private\nservices:\n  api:\n    image: python:3.11-slim\n    requirements: [requirements.txt]\n    \
+         command: [python, -c, \"import lib; print(lib.WORD)\"]\n",
+    );
+    let image = engines.image("vcs-private");
+    let refused = engines.push(project.path(), "api", &image, &[]).fails();
+    assert!(
+        refused.contains("GIT_AUTH_TOKEN") && refused.contains(&address),
+        "{refused}"
+    );
+
+    let token = project.write("token", TOKEN);
+    let secret = format!("id=GIT_AUTH_TOKEN,src={}", token.display());
+    let said = engines
+        .push(project.path(), "api", &image, &["--secret", &secret])
+        .ok();
+    let host = &engines.docker;
+    engines.docker(host, &["pull", "-q", &image]).ok();
+    let ran = engines
+        .docker(host, &["run", "--rm", "--network=host", &image])
+        .ok();
+    assert_eq!(ran.trim(), "private");
+    let history = engines.docker(host, &["history", "--no-trunc", &image]).ok();
+    for place in [&said, &history] {
+        assert!(!place.contains(TOKEN), "the token is told:\n{place}");
+    }
 }
