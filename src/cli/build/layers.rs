@@ -66,11 +66,14 @@ impl Layers {
         }
     }
 
-    /// Makes room in the cache. The builds are done, so nothing that goes wrong here is worth failing for.
+    /// Makes room in the cache, where something came into it. The builds are done, so nothing that goes wrong here is
+    /// worth failing for.
     pub(super) fn prune(&self) {
         if let Some(maker) = &self.maker {
             let cache = maker.cache();
-            drop(cache.prune(cache.limit()));
+            if cache.has_grown() {
+                drop(cache.prune(cache.limit()));
+            }
         }
     }
 }

@@ -33,6 +33,8 @@ mod size;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,8 @@ const TAG: (&str, &str) = (
 pub struct Cache {
     root: PathBuf,
     limit: u64,
+    /// Something was taken in since it was opened.
+    grown: Arc<AtomicBool>,
 }
 
 /// Version of what records say of wheels. Raised whenever it changes: images of layers hold it, and have to be equal wherever
@@ -94,6 +98,7 @@ impl Cache {
         let cache = Self {
             root: root.to_owned(),
             limit,
+            grown: Arc::default(),
         };
         let tag = root.join(TAG.0);
         if !tag.exists() {
@@ -103,6 +108,11 @@ impl Cache {
         let mut probe = cache.writing()?;
         probe.write_all(b"x").and_then(|()| probe.flush())?;
         Ok(cache)
+    }
+
+    /// Whether anything large was taken in since it was opened, by this handle or a clone of it.
+    pub fn has_grown(&self) -> bool {
+        self.grown.load(Ordering::Relaxed)
     }
 
     /// Where it is.
@@ -140,6 +150,7 @@ impl Cache {
                 format!("`{filename}` is no name for a file"),
             )
         })?;
+        self.grown.store(true, Ordering::Relaxed);
         let folder = path.parent().unwrap_or(&self.root);
         fs_err::create_dir_all(folder)?;
         if fs_err::rename(part, &path).is_err() {
@@ -208,6 +219,7 @@ impl Cache {
             let text = format!("`{}` is no digest", record.digest);
             io::Error::new(io::ErrorKind::InvalidInput, text)
         })?;
+        self.grown.store(true, Ordering::Relaxed);
         let written = stamp(blob.as_file()).unwrap_or_default();
         let file = blob.persist(&path).map_err(|error| error.error)?;
         drop(file);

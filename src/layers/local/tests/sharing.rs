@@ -40,7 +40,9 @@ const HOUR: Duration = Duration::from_hours(1);
 fn what_was_not_used_for_longest_goes_first_and_nothing_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::open(folder.path(), 0).unwrap();
+    assert!(!cache.has_grown());
     let (oldest, oldest_held) = put(&cache, "a", 50_000, 4 * HOUR);
+    assert!(cache.has_grown());
     let (older, _) = put(&cache, "b", 50_000, 3 * HOUR);
     let (newer, _) = put(&cache, "c", 50_000, 2 * HOUR);
     let there = |record: &LayerRecord| cache.layer(&record.key, Format::Gzip).is_some();
