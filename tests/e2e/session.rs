@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::engine::{Engines, Said, engines, run, wheelwright};
 use crate::mistakes::{serve, sha256};
+use crate::private::PrivateEngine;
 use crate::project::{ANSWER, Project};
 
 /// `wheelwright build api` with a cache of its own.
@@ -80,23 +81,19 @@ fn dockerd_takes_layers_from_the_session() {
 }
 
 /// Pushes with layers of `format` made here, and looks at what the registry has of them.
-fn in_format(format: &str, idna: &str, is: impl Fn(&Value) -> bool) {
+fn in_format(format: &str, is: impl Fn(&Value) -> bool) {
     let Some(engines) = engines() else { return };
     let (project, cache) = (Project::new(), TempDir::new().expect("a folder"));
-    // No other test has these wheels: an engine that has a layer as gzip takes it for the same as zstd.
-    project.write("requirements.txt", &format!("idna=={idna}\nMarkupSafe==3.0.1\n"));
-    let image = engines.image(&format!("session-{format}"));
+    // An engine keeps a layer as it was packed first, and other tests share the other layers of this image.
+    let own = PrivateEngine::start(&engines, Path::new("buildkitd"));
+    let (address, image) = (own.address(), engines.image(&format!("session-{format}")));
     let output = format!("--output=type=registry,name={image},compression={format}");
-    let text = build(&project, cache.path(), &[&output]).ok();
+    let text = build(&project, cache.path(), &["--addr", &address, &output]).ok();
     assert_eq!(made(&text).len(), 2, "{text}");
     let made = std::fs::read_dir(cache.path().join("blobs")).expect("layers");
-    let made = made.map(|blob| {
-        blob.expect("a layer")
-            .file_name()
-            .into_string()
-            .expect("a digest")
-    });
-    let made = made.map(|hex| format!("sha256:{hex}")).collect::<BTreeSet<_>>();
+    let made = made.map(|blob| blob.expect("a layer").file_name());
+    let made = made.map(|hex| format!("sha256:{}", hex.display()));
+    let made = made.collect::<BTreeSet<_>>();
     let layers = engines.descriptors(&image);
     let found = layers
         .iter()
@@ -104,20 +101,19 @@ fn in_format(format: &str, idna: &str, is: impl Fn(&Value) -> bool) {
     assert_eq!(found.filter(|layer| is(layer)).count(), 2, "{layers:#?}");
     let host = &engines.docker;
     engines.docker(host, &["pull", "--quiet", &image]).ok();
-    let answer = ANSWER.replace("3.10", idna);
-    assert_eq!(engines.answer(host, &image, "/"), answer);
+    assert_eq!(engines.answer(host, &image, "/"), ANSWER);
 }
 
 #[test]
 fn layers_are_made_as_zstd_where_the_image_is_to_be() {
-    in_format("zstd", "3.7", |layer| {
+    in_format("zstd", |layer| {
         layer["mediaType"] == "application/vnd.oci.image.layer.v1.tar+zstd"
     });
 }
 
 #[test]
 fn layers_are_made_as_estargz_where_the_image_is_to_be() {
-    in_format("estargz", "3.6", |layer| {
+    in_format("estargz", |layer| {
         layer["annotations"]["containerd.io/snapshot/stargz/toc.digest"].is_string()
     });
 }
