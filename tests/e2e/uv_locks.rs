@@ -4,7 +4,18 @@ use crate::engine::{Engines, Said, engines};
 use crate::index::Index;
 use crate::project::Project;
 
-/// A workspace with two members, of which `web` needs `common`; the version of `common` is known by building it.
+const BUILD_SYSTEM: &str = "[build-system]\nrequires = []\nbuild-backend = \"own\"\nbackend-path = [\".\"]\n";
+/// Gives no wheel where it could read a secret of an index.
+const BACKEND: &str = "\
+import glob, os
+from backend import wheel
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    assert not any(os.access(path, os.R_OK) for path in glob.glob('/run/secrets/*/*'))
+    return wheel(folder, 'tool', {'tool.py': ''})
+build_editable = build_wheel
+";
+
+/// A workspace with two members, of which `web` needs `tool`.
 fn workspace(index: &Index, auth: &str) -> Project {
     let project = Project::new();
     let url = index.url();
@@ -22,11 +33,16 @@ fn workspace(index: &Index, auth: &str) -> Project {
     );
     let member = |name: &str, needs: &str| {
         format!(
-            "[project]\nname = \"{name}\"\nversion = \"0.1\"\nrequires-python = \">=3.11\"\ndependencies = [{needs}]\n"
+            "[project]\nname = \"{name}\"\nversion = \"1.0\"\nrequires-python = \">=3.11\"\ndependencies = [{needs}]\n"
         )
     };
     project.write("packages/web/pyproject.toml", &member("web", "\"aa\", \"tool\""));
-    project.write("packages/tool/pyproject.toml", &member("tool", "\"bb<2\""));
+    project.write(
+        "packages/tool/pyproject.toml",
+        &(member("tool", "\"bb<2\"") + BUILD_SYSTEM),
+    );
+    project.write("packages/tool/own.py", BACKEND);
+    project.write("packages/tool/backend.py", include_str!("backend.py"));
     project.write("packages/web/main.py", "# not uv's business\n");
     project.write("poetry/pyproject.toml", &member("poems", ""));
     project.write("poetry/poetry.lock", "[metadata]\nlock-version = \"2.1\"\n");
@@ -126,18 +142,9 @@ fn a_login_is_kept_from_members_that_are_built() {
     let login = "robot:w0rd-of-the-team";
     let index = Index::serve(login, &["aa==1.0", "bb==1.0"]);
     let project = workspace(&index, ", auth: {secret: login}");
-    // What it needs only its backend knows, which ends where it can read the secret.
-    project.write(
-        "packages/tool/pyproject.toml",
-        "[build-system]\nrequires = []\nbuild-backend = \"own\"\nbackend-path = [\".\"]\n\
-         [project]\nname = \"tool\"\nversion = \"1.0\"\ndynamic = [\"dependencies\"]\n",
-    );
-    let backend = "import glob, os\nfrom backend import wheel\n\
-        def build_editable(folder, config_settings=None, metadata_directory=None):\n    \
-            assert os.getuid() != 0 and not any(os.access(path, os.R_OK) for path in glob.glob('/run/secrets/*/*'))\n    \
-            return wheel(folder, 'tool', {'tool.py': ''})\nbuild_wheel = build_editable\n";
-    project.write("packages/tool/own.py", backend);
-    project.write("packages/tool/backend.py", include_str!("backend.py"));
+    // What it needs only its backend knows.
+    let about = "[project]\nname = \"tool\"\nversion = \"1.0\"\ndynamic = [\"dependencies\"]\n";
+    project.write("packages/tool/pyproject.toml", &format!("{about}{BUILD_SYSTEM}"));
     let secret = project.write("login", login);
     let secret = format!("id=login,src={}", secret.display());
     let said = lock(&engines, &project, &["--secret", &secret]).ok();
