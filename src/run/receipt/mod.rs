@@ -2,10 +2,10 @@
 //!
 //! A build that does nothing but push an image leaves one in the command's cache. It holds as long as all of this is as it was:
 //!
-//! - the request: engine, options, outputs, programs ([`key`]);
-//! - the files that were read, and the parts of folders that the graph takes, as a transfer tells them apart ([`notes`]);
-//! - the images that were looked up by a tag, by the engine's own word ([`ask`]);
-//! - the image itself: its registry has it under all its names ([`ask`]).
+//! - the request: engine, options, outputs, programs (`key`);
+//! - the files that were read, and the parts of folders that the graph takes, as a transfer tells them apart (`notes`);
+//! - the images that were looked up by a tag, by the engine's own word (`ask`);
+//! - the image itself: its registry has it under all its names (`ask`).
 //!
 //! Nothing else gets into an image: the same pipeline runs in the frontend image, which has neither disk nor network. What a
 //! build could not be sure of leaves no receipt, and what cannot be asked now is a reason to build: no errors come from here.
