@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 use super::conflicts::{by_severity, of_plan};
 use super::project::{Opened, ProjectArgs};
 use crate::diag::{Diagnostic, Diagnostics, Spanned};
-use crate::frontend::{Failure, Files, Project, census, locked_picks};
+use crate::frontend::{Failure, Project, census, locked_picks};
 use crate::manifest::Service;
 use crate::manifest::types::items;
-use crate::plan::{self, Accounts, Inputs, Plan};
+use crate::plan::{self, Accounts, Files, Inputs, Plan};
 use crate::python::{Anchor, Interpreter};
 
 /// Show what a build would do

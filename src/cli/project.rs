@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Spanned, did_you_mean};
-use crate::frontend::{Failure, Files, Locked, Missing, Project, census, lockable, no_manifest, unused};
+use crate::frontend::{Failure, Locked, Missing, Project, census, lockable, no_manifest, unused};
 use crate::manifest::{self, Manifest, Service};
+use crate::plan::Files;
 use crate::python::text::of_file;
 
 /// Where the project is.

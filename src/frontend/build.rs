@@ -13,14 +13,14 @@ use super::providers::records;
 use super::store::Chosen;
 use super::target::{Target, platforms, target};
 use super::{
-    Failure, Files, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock, shell,
+    Failure, Options, Origin, Project, Request, Tools, base, census, compiler, emulate, lock, shell,
 };
 use crate::bridge::{Bridge, Engine, ImageQuery, Outcome, Place, Ref, ResolvedImage};
 use crate::diag::{Diagnostic, Span};
 use crate::layers::Found;
 use crate::lower::{self, Compiler, Context, Folders};
 use crate::manifest::{ProjectPath, PythonMinor, User};
-use crate::plan::{self, Accounts, Inputs, Plan};
+use crate::plan::{self, Accounts, Files, Inputs, Plan};
 use crate::python::{Interpreter, Pick};
 
 /// Builds the target for every platform.

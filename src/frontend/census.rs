@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::lock::{from_source, is_uv_lock, picks};
-use super::project::{Files, Missing, Project};
+use super::project::{Missing, Project};
 use crate::diag::{Diagnostics, SourceFile};
 use crate::layers::Census;
 use crate::manifest::{Manifest, ProjectPath, PythonMinor, Service};
-use crate::plan::{self, Building};
-use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection, pylock};
+use crate::plan::{self, Building, Files};
+use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection, pylock, uv_lock};
 
 /// Gathers a service's project and, where it has a lock, what a census needs of the others: one that has none shares
 /// no groups with anybody.
@@ -134,11 +134,10 @@ fn locked<'a>(file: &SourceFile, manifest: &'a Manifest, files: &Files) -> Vec<L
     services.collect()
 }
 
-/// Reads locks side by side: one after another would be most of what a build thinks about. Those of uv are read for
-/// each service anew.
+/// Reads locks side by side: one after another would be most of what a build thinks about.
 fn read_ahead(services: &[LockedService<'_>]) {
     let locks = services.iter().map(|(_, _, (_, lock), _)| lock);
-    let locks = locks.filter(|lock| !is_uv_lock(lock)).collect::<Vec<_>>();
+    let locks = locks.collect::<Vec<_>>();
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -146,7 +145,11 @@ fn read_ahead(services: &[LockedService<'_>]) {
             scope.spawn(|| {
                 while let Some(lock) = locks.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // What is wrong with it is told where it is used.
-                    drop(pylock::parse(lock));
+                    if is_uv_lock(lock) {
+                        drop(uv_lock::parse(lock));
+                    } else {
+                        drop(pylock::parse(lock));
+                    }
                 }
             });
         }

@@ -4,13 +4,14 @@ use buildkit_llb::{Copy, FileOp, Source, SourceMap, State};
 
 use super::failure::{language, range};
 use super::listed::{self, Listed};
-use super::project::{Files, Project};
+use super::project::Project;
 use super::reader::{self, ByDisk, ByEngine, Inputs, Origin, Reader};
 use super::{Failure, Locked, Options, Request, census, uv_project};
 use crate::bridge::{Bridge, Warning};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
 use crate::lower::{self, LocalContext};
 use crate::manifest::{self, Manifest, ProjectPath, Service};
+use crate::plan::Files;
 use crate::python::text::of_file;
 use crate::tree::Patterns;
 

@@ -46,7 +46,7 @@ pub(crate) use lock::picks as locked_picks;
 pub(crate) use locking::theirs;
 pub use made::{Made, lock_group, locked_versions};
 pub use options::Options;
-pub use project::{Files, Missing, Project};
+pub use project::{Missing, Project};
 pub use reader::{Origin, Read};
 pub use unused::unused;
 pub use uv_project::{Locked, UvProject, lockable};

@@ -3,20 +3,16 @@
 //! Requirement files name other files, so reading goes in rounds: whoever has the files (a disk, an engine) reads
 //! what is missing and asks again. No stage here reads anything itself.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use super::made::{self, Made};
 use super::needs::Needs;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service};
+use crate::plan::Files;
 use crate::python::own_files::{OwnFiles, PYPROJECT};
 use crate::python::{Selection, Stamp, requirements};
-
-/// Files of the repository that were read; none for those that are not there. Texts are shared: every service of a
-/// project looks at the locks of all.
-pub type Files = BTreeMap<ProjectPath, Option<Arc<str>>>;
 
 /// What has to be read before it can go on.
 pub type Missing = BTreeSet<ProjectPath>;

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use pep508_rs::MarkerEnvironment;
 
 use super::build::Build;
-use super::{Failure, Files, Missing, Origin, Project, census, locked_versions};
+use super::{Failure, Missing, Origin, Project, census, locked_versions};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile};
 use crate::manifest::{Manifest, ProjectPath};
-use crate::plan;
+use crate::plan::{self, Files};
 use crate::python::{Interpreter, PackageName, requirements};
 
 /// Packages that are named in a line.

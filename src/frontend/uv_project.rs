@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::project::{Files, Gather, Missing};
+use super::project::{Gather, Missing};
 use super::workspace::{LOCKS, join};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span, Spanned};
 use crate::manifest::{Manifest, ProjectPath, Service};
+use crate::plan::Files;
 use crate::python::pyproject;
 use crate::python::requirements::Named;
 use crate::python::{Anchor, uv_lock};

@@ -7,14 +7,11 @@
 //!
 //! No address of a mirror, no proxy, no certificate and no login is in it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::make::{stand, words};
-use super::{BuildConstraint, BuildPlan, IndexPlan, Indexes};
+use super::{BuildConstraint, BuildPlan, Files, IndexPlan, Indexes};
 use crate::layers::hex;
 use crate::manifest::types::items;
 use crate::manifest::{Manifest, ProjectPath, Service, WheelSettings};
@@ -31,7 +28,7 @@ pub struct Building<'a> {
     /// The service's part of it.
     pub service: &'a Service,
     /// Files of the repository that were read, constraint files among them.
-    pub files: &'a BTreeMap<ProjectPath, Option<Arc<str>>>,
+    pub files: &'a Files,
     /// The base image: by digest where an engine was asked, else as written.
     pub image: &'a str,
     /// Platform, such as linux/amd64.
@@ -210,7 +207,7 @@ services:
         let building = Building {
             manifest: &manifest,
             service: manifest.service("s").unwrap(),
-            files: &BTreeMap::from([("build.txt".parse().unwrap(), Some(constraint.into()))]),
+            files: &Files::from([("build.txt".parse().unwrap(), Some(constraint.into()))]),
             image,
             platform,
             interpreter: &Interpreter::assumed_in(image, python, "amd64"),

@@ -2,42 +2,38 @@
 
 use super::show::bytes;
 use super::{Inputs, Plan};
-use crate::diag::{Diagnostic, Diagnostics, SourceFile};
+use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::manifest::types::items;
 use crate::manifest::{Base, Manifest, Service};
-use crate::python::PackageName;
+use crate::python::{PackageName, Pick};
 
 /// Packages that the base denies, or does not allow.
 pub(super) fn packages(inputs: &Inputs<'_>, base: Option<&Base>, mistakes: &mut Diagnostics) {
+    let refused = |pick: &Pick, does: &str, at: Span| {
+        Diagnostic::error(format!(
+            "service `{}` installs `{} {}`, which its base {does}",
+            inputs.name, pick.name, pick.version
+        ))
+        .at(inputs.file, at)
+    };
     for denied in items(base.and_then(|base| base.deny.as_ref())) {
         for pick in inputs.packages.iter().filter(|pick| matches(denied, &pick.name)) {
             mistakes.push(
-                Diagnostic::error(format!(
-                    "service `{}` installs `{} {}`, which its base denies",
-                    inputs.name, pick.name, pick.version
-                ))
-                .at(inputs.file, denied.span)
-                .label("denied here")
-                .help("remove it from the service's requirements, or put the service on another base"),
+                refused(pick, "denies", denied.span)
+                    .label("denied here")
+                    .help("remove it from the service's requirements, or put the service on another base"),
             );
         }
     }
     let Some(allow) = base.and_then(|base| base.allow.as_ref()) else {
         return;
     };
-    let unknown = inputs
-        .packages
-        .iter()
-        .filter(|pick| !allow.values().any(|allowed| matches(allowed, &pick.name)));
-    for pick in unknown {
+    let is_allowed = |pick: &&Pick| allow.values().any(|allowed| matches(allowed, &pick.name));
+    for pick in inputs.packages.iter().filter(|pick| !is_allowed(pick)) {
         mistakes.push(
-            Diagnostic::error(format!(
-                "service `{}` installs `{} {}`, which its base does not allow",
-                inputs.name, pick.name, pick.version
-            ))
-            .at(inputs.file, allow.span)
-            .label("only these are allowed")
-            .help("add it here, or remove it from the service's requirements"),
+            refused(pick, "does not allow", allow.span)
+                .label("only these are allowed")
+                .help("add it here, or remove it from the service's requirements"),
         );
     }
 }

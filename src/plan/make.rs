@@ -1,11 +1,8 @@
 //! A service's part of the manifest, its interpreter and its packages to a plan.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use super::account::Accounts;
 use super::building::Building;
-use super::{BasePlan, CodePlan, FileFrom, FilePlan, Plan, VENV, checks, image};
+use super::{BasePlan, CodePlan, FileFrom, FilePlan, Files, Plan, VENV, checks, image};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::layers::{Budget, Census, MAX_LAYERS, WheelLayer, group, group_bytecode};
 use crate::manifest::types::items;
@@ -41,7 +38,7 @@ pub struct Inputs<'a> {
     /// What is installed, sorted by name.
     pub packages: Vec<Pick>,
     /// Files of the repository that were read.
-    pub files: &'a BTreeMap<ProjectPath, Option<Arc<str>>>,
+    pub files: &'a Files,
     /// What all services of the project install on this platform.
     pub census: &'a Census,
 }
@@ -86,7 +83,7 @@ pub fn make(inputs: Inputs<'_>) -> Result<Plan, Diagnostics> {
 }
 
 /// Packages at the repository's root with what they are made of, where the files that were read tell.
-fn narrowed(mut packages: Vec<Pick>, files: &BTreeMap<ProjectPath, Option<Arc<str>>>) -> Vec<Pick> {
+fn narrowed(mut packages: Vec<Pick>, files: &Files) -> Vec<Pick> {
     let text = |path: &str| files.get(&path.parse().ok()?)?.as_deref();
     for pick in &mut packages {
         if let Artifact::Directory(folder) = &mut pick.artifact

@@ -21,12 +21,19 @@ pub use layers_view::{layer_list, layer_tree};
 pub use make::{Inputs, bytecode, code, files, make, stand};
 pub use show::tree;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::diag::{Span, Spanned};
 use crate::layers::{Wanted, WheelLayer};
 use crate::manifest::{Mode, ProjectPath, Sha256};
 use crate::python::{Interpreter, Pick};
+
+/// Files of the repository that were read; none for those that are not there. Texts are shared: every service of a
+/// project looks at the locks of all.
+pub type Files = BTreeMap<ProjectPath, Option<Arc<str>>>;
 
 /// Where a service's packages are laid down unless told otherwise. A venv at one fixed path: scripts and
 /// bytecode hold absolute paths, so only a fixed path gives equal layers in all images.

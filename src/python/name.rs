@@ -25,15 +25,7 @@ impl FromStr for PackageName {
         if !edge(text.chars().next()) || !edge(text.chars().last()) || !text.chars().all(inside) {
             return Err(format!("`{text}` is not a package name"));
         }
-        let mut name = String::with_capacity(text.len());
-        for c in text.chars() {
-            match c {
-                '.' | '_' | '-' if name.ends_with('-') => {}
-                '.' | '_' | '-' => name.push('-'),
-                c => name.push(c.to_ascii_lowercase()),
-            }
-        }
-        Ok(Self(name))
+        Ok(Self(unwheel::normalize(text)))
     }
 }
 
