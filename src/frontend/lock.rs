@@ -43,13 +43,8 @@ pub(crate) fn picks(
     };
     let packages = if is_uv_lock(lock) {
         let environment = interpreter.markers().map_err(Diagnostic::error)?;
-        Arc::new(uv_lock::locked(
-            lock,
-            &uv_lock::parse(lock)?,
-            selection,
-            anchor,
-            &environment,
-        )?)
+        let parsed = uv_lock::parse(lock)?;
+        Arc::new(uv_lock::locked(lock, &parsed, selection, anchor, &environment)?)
     } else {
         pylock::parse(lock)?
     };

@@ -521,7 +521,7 @@ impl Locking<'_> {
         }
         let text = lock_text(&resolved, &stamp);
         if let Some(old) = &service.made.text
-            && Stamp::of(old.text()).is_some_and(|old| old == stamp)
+            && Stamp::of(old).is_some_and(|old| old == stamp)
             && same_versions(old, &SourceFile::new(path.as_str(), text.as_str()))
         {
             return (service.name.clone(), path, old.text().to_owned());

@@ -39,9 +39,7 @@ impl Made {
 
     /// Whether a lock is there that does not say what it was made from.
     pub fn is_foreign(&self) -> bool {
-        self.text
-            .as_ref()
-            .is_some_and(|text| Stamp::of(text.text()).is_none())
+        self.text.as_ref().is_some_and(|text| Stamp::of(text).is_none())
     }
 
     /// Names and versions of the lock, when it is there and can be read.
@@ -68,7 +66,7 @@ impl Made {
 
     /// Why the lock does not fit; nothing when it fits, when it is not there, and when something else wrote it.
     pub fn stale(&self, python: &str, platforms: &[String]) -> Vec<String> {
-        let recorded = self.text.as_ref().and_then(|text| Stamp::of(text.text()));
+        let recorded = self.text.as_ref().and_then(Stamp::of);
         let now = Stamp {
             python: python.to_owned(),
             platforms: platforms.to_vec(),

@@ -10,6 +10,7 @@ use crate::diag::{Diagnostic, Span};
 use crate::layers::{Found, GraphProvider, KnownBase, Provider, Records, WheelsFrom, find};
 use crate::lower::{self, Context};
 use crate::plan::Plan;
+use crate::python::pylock;
 
 impl Build<'_> {
     /// The stores that this build asks; an engine that cannot merge asks none. A folder that the user hands over is asked
@@ -130,9 +131,10 @@ impl Build<'_> {
 
 /// What the lock says of layers.
 pub(super) fn records(project: &Project) -> Result<Records, Diagnostic> {
-    match &project.records {
-        Some((_, Some(file))) => Records::parse(file.text())
-            .map_err(|message| Diagnostic::error(message).at(file, Span::default())),
-        _ => Ok(Records::default()),
-    }
+    let Some((path, Some(file))) = &project.records else {
+        return Ok(Records::default());
+    };
+    let in_lock = project.lock.as_ref().is_some_and(|(lock, _)| lock == path);
+    let text = if in_lock { pylock::tools(file) } else { file.text() };
+    Records::parse(text).map_err(|message| Diagnostic::error(message).at(file, Span::default()))
 }

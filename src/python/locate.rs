@@ -134,7 +134,8 @@ impl Locate<'_> {
             .into_owned();
         let hash = file
             .hashes
-            .get("sha256")
+            .sha256
+            .as_ref()
             .ok_or_else(|| wrong(format!("`{filename}` has no sha256 in the lock")))?;
         let sha256 = hash
             .parse()

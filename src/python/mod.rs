@@ -7,6 +7,7 @@ pub mod choose;
 pub mod dependencies;
 pub mod foreign;
 pub mod interpreter;
+mod known;
 pub mod locate;
 pub mod lock_text;
 pub mod marker;

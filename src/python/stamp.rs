@@ -8,6 +8,9 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use toml::Value;
 
+use super::pylock;
+use crate::diag::SourceFile;
+
 /// The inputs of a lock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,9 +38,10 @@ struct Tool {
 }
 
 impl Stamp {
-    /// The stamp of a lock's text; none when something else wrote it, or when it cannot be read.
-    pub fn of(lock: &str) -> Option<Self> {
-        toml::from_str::<Document>(lock).ok()?.tool?.wheelwright
+    /// The stamp of a lock; none when something else wrote it, or when it cannot be read.
+    pub fn of(lock: &SourceFile) -> Option<Self> {
+        let document: Document = toml::from_str(pylock::tools(lock)).ok()?;
+        document.tool?.wheelwright
     }
 
     /// Records a file. Comments and blank lines make no difference.
@@ -154,8 +158,11 @@ mod tests {
     fn what_is_written_is_read() {
         let stamp = stamp(&[("a \"b\".txt", "numpy\n")]);
         let text = format!("lock-version = \"1.0\"\n{}", stamp.text());
-        assert_eq!(Stamp::of(&text), Some(stamp));
-        assert_eq!(Stamp::of("lock-version = \"1.0\""), None);
+        let of = |text: &str| Stamp::of(&SourceFile::new("pylock.toml", text));
+        assert_eq!(of(&text), Some(stamp.clone()));
+        let not_plain = format!("lock-version = \"1.\\u0030\"\n{}", stamp.text());
+        assert_eq!(of(&not_plain), Some(stamp));
+        assert_eq!(of("lock-version = \"1.0\""), None);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 mod plain;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::known::Known;
 use super::name::PackageName;
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::manifest::{ProjectPath, Sha256};
@@ -26,6 +27,9 @@ pub struct Lock {
     /// The packages.
     #[serde(default)]
     pub packages: Vec<Package>,
+    /// Where in the text begins what is none of a lock's; the whole text where nobody can tell.
+    #[serde(skip)]
+    pub tools_at: usize,
 }
 
 /// One version of a package.
@@ -120,8 +124,15 @@ pub struct File {
     pub path: Option<String>,
     /// Bytes.
     pub size: Option<u64>,
-    /// Digests by algorithm.
-    pub hashes: std::collections::BTreeMap<String, String>,
+    /// Its digests.
+    pub hashes: Hashes,
+}
+
+/// Digests of a file, as far as anybody asks for them: a lock has thousands of files.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Hashes {
+    /// In hex.
+    pub sha256: Option<String>,
 }
 
 impl File {
@@ -130,8 +141,8 @@ impl File {
         match (&self.name, &self.url, &self.path) {
             (Some(name), _, _) => name,
             (None, Some(url), _) => {
-                let end = url.bytes().position(|byte| matches!(byte, b'?' | b'#'));
-                last(&url[..end.unwrap_or(url.len())])
+                let address = url.split_once('?').map_or(url.as_str(), |(address, _)| address);
+                last(address.split_once('#').map_or(address, |(address, _)| address))
             }
             (None, None, Some(path)) => last(path),
             (None, None, None) => "",
@@ -141,8 +152,7 @@ impl File {
 
 /// What follows the last slash.
 fn last(path: &str) -> &str {
-    let slash = path.bytes().rposition(|byte| byte == b'/');
-    &path[slash.map_or(0, |at| at + 1)..]
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 impl Lock {
@@ -159,7 +169,7 @@ impl Lock {
                 continue;
             };
             let fits = |file: &File| {
-                let hash = file.hashes.get("sha256");
+                let hash = file.hashes.sha256.as_ref();
                 hash.and_then(|hash| hash.parse().ok())
                     .is_some_and(|hash: Sha256| allowed.contains(&hash))
             };
@@ -190,30 +200,17 @@ pub(super) fn span<T>(spanned: &Spanned<T>) -> Span {
     Span::new(range.start, range.end)
 }
 
-/// Reads a lock's text.
-///
-/// Texts that were read before are not read again, and one that is being read is waited for: a run builds many services
-/// at a time, and each looks at the locks of all. Mistakes are not remembered, since the file's name is in them.
+/// Reads a lock's text, once.
 pub fn parse(file: &SourceFile) -> Result<Arc<Lock>, Diagnostic> {
-    static KNOWN: Mutex<BTreeMap<Arc<str>, Reading>> = Mutex::new(BTreeMap::new());
-    let known = {
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() == MOST_KNOWN && !known.contains_key(file.text()) {
-            known.clear();
-        }
-        known.entry(file.shared_text()).or_default().clone()
-    };
-    match known.get_or_init(|| read(file).ok().map(Arc::new)) {
-        Some(lock) => Ok(lock.clone()),
-        None => read(file).map(Arc::new),
-    }
+    static KNOWN: Known<Lock> = Known::new();
+    KNOWN.get(file, read)
 }
 
-/// A lock that is read or being read; none inside where it has mistakes.
-type Reading = Arc<OnceLock<Option<Arc<Lock>>>>;
-
-/// Locks that are remembered; each takes about as much memory as its text.
-const MOST_KNOWN: usize = 256;
+/// The part of a lock's text that holds what tools keep there, with the rest where the two cannot be told apart.
+pub fn tools(file: &SourceFile) -> &str {
+    let at = parse(file).map_or(0, |lock| lock.tools_at);
+    &file.text()[at..]
+}
 
 fn read(file: &SourceFile) -> Result<Lock, Diagnostic> {
     let lock = match plain::read(file.text()) {

@@ -5,12 +5,10 @@
 //! it, and gives up: the TOML library then reads the whole text, and says what is wrong with it. So whatever is read here, the
 //! library reads alike, and no message is here.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{File, Lock, Package};
+use super::{File, Hashes, Lock, Package};
 use cursor::Cursor;
 
 mod cursor;
@@ -24,6 +22,7 @@ pub(super) fn read(text: &str) -> Option<Lock> {
         lock.packages.push(package(&mut cursor)?);
     }
     // What tools keep there is none of a lock's, but it has to be TOML.
+    lock.tools_at = cursor.at();
     let rest = cursor.rest();
     let tools = rest.is_empty() || (rest.starts_with("[tool") && only_tools(rest));
     tools.then_some(lock)
@@ -52,6 +51,7 @@ fn head(cursor: &mut Cursor<'_>) -> Option<Lock> {
         requires_python,
         default_groups,
         packages: Vec::new(),
+        tools_at: 0,
     })
 }
 
@@ -102,13 +102,16 @@ fn file(cursor: &mut Cursor<'_>) -> Option<File> {
     })
 }
 
-fn digests(cursor: &mut Cursor<'_>) -> Option<BTreeMap<String, String>> {
-    let mut digests = BTreeMap::new();
+fn digests(cursor: &mut Cursor<'_>) -> Option<Hashes> {
+    let mut hashes = Hashes::default();
     cursor.table(|cursor, algorithm| {
-        digests.insert(algorithm.to_owned(), cursor.string()?.to_owned());
+        match algorithm {
+            "sha256" => hashes.sha256 = Some(cursor.string()?.to_owned()),
+            _ => drop(cursor.value()?),
+        }
         Some(())
     })?;
-    Some(digests)
+    Some(hashes)
 }
 
 fn spanned<T: for<'de> Deserialize<'de>>(cursor: &mut Cursor<'_>) -> Option<Spanned<T>> {

@@ -1,7 +1,5 @@
 //! A package of `uv.lock` in the words of `pylock.toml`.
 
-use std::collections::BTreeMap;
-
 use super::{File, Package, Source};
 use crate::diag::{Diagnostic, SourceFile};
 use crate::manifest::ProjectPath;
@@ -61,11 +59,11 @@ fn inside(folder: &str, anchor: Anchor<'_>, folders: &[ProjectPath]) -> Vec<Proj
     folders.iter().filter(within).cloned().collect()
 }
 
-fn hashes(hash: Option<&String>) -> BTreeMap<String, String> {
-    let pair = hash.and_then(|hash| hash.split_once(':'));
-    pair.map(|(algorithm, digest)| (algorithm.to_owned(), digest.to_owned()))
-        .into_iter()
-        .collect()
+fn hashes(hash: Option<&String>) -> pylock::Hashes {
+    let sha256 = hash.and_then(|hash| hash.strip_prefix("sha256:"));
+    pylock::Hashes {
+        sha256: sha256.map(str::to_owned),
+    }
 }
 
 /// A file of an index: its address, or its path in an index that is a folder.

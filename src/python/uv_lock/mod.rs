@@ -20,10 +20,12 @@ pub use stale::{members, stale};
 pub use walk::locked;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::known::Known;
 use crate::diag::{Diagnostic, SourceFile, Span};
 
 /// The newest version of the format that is read; revisions add what may be ignored.
@@ -138,8 +140,13 @@ struct File {
     size: Option<u64>,
 }
 
-/// Reads a lock's text.
-pub fn parse(file: &SourceFile) -> Result<UvLock, Diagnostic> {
+/// Reads a lock's text, once.
+pub fn parse(file: &SourceFile) -> Result<Arc<UvLock>, Diagnostic> {
+    static KNOWN: Known<UvLock> = Known::new();
+    KNOWN.get(file, read)
+}
+
+fn read(file: &SourceFile) -> Result<UvLock, Diagnostic> {
     let lock: UvLock = toml::from_str(file.text()).map_err(|error| {
         let place = error
             .span()

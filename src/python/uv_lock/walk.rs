@@ -55,6 +55,7 @@ pub fn locked(
         requires_python: lock.requires_python.clone(),
         default_groups: Vec::new(),
         packages: found,
+        tools_at: 0,
     };
     walk.mistakes.finish(Some(whole)).map(|(lock, _)| lock)
 }

@@ -58,7 +58,7 @@ fn plain() -> String {
 fn both(text: &str) -> (Option<String>, Result<String, String>) {
     let library = toml::from_str::<Lock>(text);
     (
-        read(text).map(|lock| format!("{lock:?}")),
+        read(text).map(|lock| format!("{:?}", Lock { tools_at: 0, ..lock })),
         library
             .map(|lock| format!("{lock:?}"))
             .map_err(|error| error.message().to_owned()),
@@ -74,6 +74,18 @@ fn what_tools_write_is_read_as_the_library_reads_it() {
     assert_eq!(plainly, library.ok());
     let (plainly, library) = both("lock-version = '1.0'");
     assert_eq!(plainly, library.ok());
+}
+
+#[test]
+fn what_tools_keep_is_told_apart() {
+    let text = plain();
+    let lock = read(&text).unwrap();
+    assert!(
+        text[lock.tools_at..].starts_with("[tool.wheelwright]\n"),
+        "{lock:?}"
+    );
+    let without = text.split("[tool.").next().unwrap();
+    assert_eq!(read(without).unwrap().tools_at, without.len());
 }
 
 #[test]
