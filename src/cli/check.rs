@@ -153,15 +153,16 @@ impl CheckArgs {
         finder: &MetadataFinder,
         found: &mut Found,
     ) -> Result<(), frontend::Failure> {
-        let (project, _) = self.project.gather(opened, (name, service))?;
+        let gathered = self.project.gather(opened, (name, service))?;
+        let project = &gathered.project;
         if project.lock.is_none() && project.pins.is_none() {
             return Ok(());
         }
-        for plan in plans(&self.project, opened, name, None)? {
+        for plan in plans(opened, name, &gathered, None)? {
             let warnings = plan::warnings(&opened.file, &opened.manifest, service, &plan);
             found.warnings.extend(warnings.into_iter().collect());
             let known = finder.of(&plan.wanted()).await;
-            let (mistakes, warnings) = by_severity(of_plan(opened, &project, &plan, &known.facts)?);
+            let (mistakes, warnings) = by_severity(of_plan(opened, project, &plan, &known.facts)?);
             found.mistakes.extend(mistakes);
             found.warnings.extend(warnings);
             found.unknown.extend(known.unknown);

@@ -4,12 +4,12 @@ use buildkit_llb::Platform;
 use clap::{Args, ValueEnum};
 
 use super::conflicts::{by_severity, of_plan};
-use super::project::{Opened, ProjectArgs};
+use super::project::{Gathered, Opened, ProjectArgs};
 use crate::diag::{Diagnostic, Diagnostics, Spanned};
-use crate::frontend::{Failure, Project, census, locked_picks};
+use crate::frontend::{Failure, census, locked_picks};
 use crate::manifest::Service;
 use crate::manifest::types::items;
-use crate::plan::{self, Accounts, Files, Inputs, Plan};
+use crate::plan::{self, Accounts, Inputs, Plan};
 use crate::python::{Anchor, Interpreter};
 
 /// Show what a build would do
@@ -59,9 +59,9 @@ pub fn run(args: &PlanArgs) -> Result<Planned, Failure> {
     let (mut mistakes, mut warnings) = (Diagnostics::default(), Diagnostics::default());
     for name in names(args, &opened)? {
         let service = opened.manifest.service(name).cloned().unwrap_or_default();
-        let (project, _) = args.project.gather(&opened, (name, &service))?;
-        for plan in self::plans(&args.project, &opened, name, platform.as_ref())? {
-            let (wrong, more) = by_severity(of_plan(&opened, &project, &plan, &[])?);
+        let gathered = args.project.gather(&opened, (name, &service))?;
+        for plan in self::plans(&opened, name, &gathered, platform.as_ref())? {
+            let (wrong, more) = by_severity(of_plan(&opened, &gathered.project, &plan, &[])?);
             mistakes.extend(wrong);
             warnings.extend(more);
             plans.push(plan);
@@ -102,13 +102,12 @@ fn platform(text: &str) -> Result<Platform, Failure> {
 
 /// A service's plans: for the platform asked, else for each of the manifest's, else for linux/amd64.
 pub(super) fn plans(
-    project: &ProjectArgs,
     opened: &Opened,
     name: &Spanned<String>,
+    gathered: &Gathered,
     asked: Option<&Platform>,
 ) -> Result<Vec<Plan>, Failure> {
     let service = opened.manifest.service(name).cloned().unwrap_or_default();
-    let (gathered, files) = project.gather(opened, (name, &service))?;
     let named = items(opened.manifest.platforms.as_ref())
         .iter()
         .filter_map(|text| text.parse().ok());
@@ -122,7 +121,7 @@ pub(super) fn plans(
     };
     platforms
         .iter()
-        .map(|platform| one(opened, name, &service, (&gathered, &files), platform))
+        .map(|platform| one(opened, name, &service, gathered, platform))
         .collect()
 }
 
@@ -130,7 +129,7 @@ fn one(
     opened: &Opened,
     name: &Spanned<String>,
     service: &Service,
-    (project, files): (&Project, &Files),
+    Gathered { project, files }: &Gathered,
     platform: &Platform,
 ) -> Result<Plan, Failure> {
     let image = plan::stand(&opened.manifest, service).image;

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
@@ -31,6 +32,17 @@ pub struct Opened {
     pub manifest: Manifest,
     /// What it could say better.
     pub warnings: Diagnostics,
+    /// What was read of the repository: services look at each other's locks.
+    files: Mutex<Arc<Files>>,
+}
+
+/// What a service installs from.
+#[derive(Debug)]
+pub struct Gathered {
+    /// Its own files.
+    pub project: Project,
+    /// All that was read.
+    pub files: Arc<Files>,
 }
 
 impl ProjectArgs {
@@ -48,16 +60,22 @@ impl ProjectArgs {
             file,
             manifest,
             warnings,
+            files: Mutex::default(),
         })
     }
 
     /// Reads the requirement files or the lock of a service; with its lock those of the other services, by which
     /// layers are shared.
-    pub fn gather(&self, opened: &Opened, service: (&str, &Service)) -> Result<(Project, Files), Failure> {
-        let mut files = Files::new();
+    pub fn gather(&self, opened: &Opened, service: (&str, &Service)) -> Result<Gathered, Failure> {
+        let mut files = opened.files.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match census::gather(&opened.file, &opened.manifest, service, &files)? {
-                Ok(project) => return Ok((project, files)),
+                Ok(project) => {
+                    return Ok(Gathered {
+                        project,
+                        files: files.clone(),
+                    });
+                }
                 Err(missing) => self.read(missing, &mut files)?,
             }
         }
@@ -65,7 +83,7 @@ impl ProjectArgs {
 
     /// What there is to lock of a service with a project.
     pub(in crate::cli) fn lockable(&self, opened: &Opened, service: &str) -> Result<Option<Locked>, Failure> {
-        let mut files = Files::new();
+        let mut files = Arc::<Files>::default();
         loop {
             match lockable(&opened.file, &opened.manifest, service, &files)? {
                 Ok(found) => return Ok(found),
@@ -74,7 +92,8 @@ impl ProjectArgs {
         }
     }
 
-    fn read(&self, missing: Missing, files: &mut Files) -> Result<(), Failure> {
+    fn read(&self, missing: Missing, files: &mut Arc<Files>) -> Result<(), Failure> {
+        let files = Arc::make_mut(files);
         for path in missing {
             let text = read(&self.context.join(path.as_str()), path.as_str())?;
             files.insert(path, text.map(Into::into));
@@ -86,7 +105,7 @@ impl ProjectArgs {
 impl Opened {
     /// Constraints of packages that no service installs, as far as the locks on disk tell.
     pub(in crate::cli) fn unused(&self, args: &ProjectArgs) -> Result<Diagnostics, Failure> {
-        let mut files = Files::new();
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match unused(&self.file, &self.manifest, &files) {
                 Ok(found) => return Ok(found),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::LockArgs;
 use crate::cli::Failure;
-use crate::cli::project::Opened;
+use crate::cli::project::{Gathered, Opened};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, did_you_mean};
 use crate::frontend::{self, Locked, Made, UvProject, lock_group, theirs};
 use crate::manifest::types::items;
@@ -58,7 +58,7 @@ impl State {
                 continue;
             }
             match args.project.gather(opened, (name, service)) {
-                Ok((project, _)) => match project.made {
+                Ok(Gathered { project, .. }) => match project.made {
                     Some(made) => services.push(Lockable {
                         name: name.value.clone(),
                         made,

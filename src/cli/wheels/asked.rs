@@ -39,24 +39,25 @@ impl Asked {
         let mut asked = Self::default();
         for name in services(opened, names)? {
             let service = opened.manifest.service(name).cloned().unwrap_or_default();
-            let gathered = project.gather(opened, (name, &service))?.0;
-            let Some((records, _)) = gathered.records.as_ref().filter(|_| gathered.is_locked()) else {
+            let gathered = project.gather(opened, (name, &service))?;
+            let found = &gathered.project;
+            let Some((records, _)) = found.records.as_ref().filter(|_| found.is_locked()) else {
                 asked.unlocked.push(name.value.clone());
                 continue;
             };
             asked.records.insert(records.clone());
-            let Some((lock, _)) = &gathered.lock else {
-                asked.locks.extend(gathered.requirements);
+            let Some((lock, _)) = &found.lock else {
+                asked.locks.extend(found.requirements.iter().cloned());
                 asked.pinned.push(name.value.clone());
                 continue;
             };
             asked.locks.insert(lock.clone());
             let mut made = Vec::new();
             for platform in platforms {
-                made.extend(plans(project, opened, name, Some(platform))?);
+                made.extend(plans(opened, name, &gathered, Some(platform))?);
             }
             if platforms.is_empty() {
-                made = plans(project, opened, name, None)?;
+                made = plans(opened, name, &gathered, None)?;
             }
             asked
                 .plans
@@ -100,7 +101,7 @@ pub(super) fn locked(
     let (mut locked, mut unlocked) = (Vec::new(), Vec::new());
     for name in services(opened, names)? {
         let service = opened.manifest.service(name).cloned().unwrap_or_default();
-        let has_one = project.gather(opened, (name, &service))?.0.is_locked();
+        let has_one = project.gather(opened, (name, &service))?.project.is_locked();
         let list = if has_one { &mut locked } else { &mut unlocked };
         list.push(name.value.clone());
     }
