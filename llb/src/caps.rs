@@ -74,8 +74,6 @@ pub mod cap {
     pub const DIFF_OP: &str = "diffop";
 }
 
-use std::collections::BTreeSet;
-
 /// What one operation asks of the daemon.
 ///
 /// `listed` goes into the operation's metadata, exactly as Go's client puts it there. `checked` is what the operation
@@ -84,13 +82,15 @@ use std::collections::BTreeSet;
 /// `exec.meta.removemountstubs.recursive`; naming them fails the build everywhere.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caps {
-    pub(crate) listed: BTreeSet<&'static str>,
-    pub(crate) checked: BTreeSet<&'static str>,
+    /// Sorted; there are few.
+    pub(crate) listed: Vec<&'static str>,
+    /// The same way.
+    pub(crate) checked: Vec<&'static str>,
 }
 
 impl Caps {
     pub(crate) fn list(&mut self, cap: &'static str) {
-        self.listed.insert(cap);
+        add(&mut self.listed, cap);
     }
 
     pub(crate) fn list_if(&mut self, wanted: bool, cap: &'static str) {
@@ -101,7 +101,13 @@ impl Caps {
 
     pub(crate) fn check_if(&mut self, wanted: bool, cap: &'static str) {
         if wanted {
-            self.checked.insert(cap);
+            add(&mut self.checked, cap);
         }
+    }
+}
+
+fn add(caps: &mut Vec<&'static str>, cap: &'static str) {
+    if let Err(place) = caps.binary_search(&cap) {
+        caps.insert(place, cap);
     }
 }

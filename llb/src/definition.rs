@@ -71,7 +71,7 @@ pub struct VertexInfo<'a> {
     /// What is told about it.
     pub metadata: Option<&'a pb::OpMetadata>,
     /// What it needs that its metadata does not list.
-    pub checked_caps: &'a BTreeSet<&'static str>,
+    pub checked_caps: &'a [&'static str],
 }
 
 /// The daemon cannot do what the graph needs.
@@ -166,7 +166,14 @@ impl Definition {
     pub fn caps(&self) -> BTreeSet<&str> {
         let listed = self.metadata.values().flat_map(|metadata| metadata.caps.keys());
         let checked = self.ops.iter().flat_map(|op| op.caps.checked.iter().copied());
-        listed.map(String::as_str).chain(checked).collect()
+        // Thousands of the same few.
+        let mut known = Vec::new();
+        for cap in listed.map(String::as_str).chain(checked) {
+            if !known.contains(&cap) {
+                known.push(cap);
+            }
+        }
+        known.into_iter().collect()
     }
 
     /// Asks of every capability that the graph needs whether the daemon has it.
@@ -187,7 +194,7 @@ impl Definition {
 
     fn steps_with(&self, cap: &str) -> Vec<String> {
         let needs = |vertex: &VertexInfo<'_>| {
-            vertex.checked_caps.contains(cap) || vertex.metadata.is_some_and(|m| m.caps.contains_key(cap))
+            vertex.checked_caps.contains(&cap) || vertex.metadata.is_some_and(|m| m.caps.contains_key(cap))
         };
         self.vertices()
             .filter(needs)

@@ -113,11 +113,10 @@ impl Sources {
         if locations.is_empty() {
             return;
         }
-        let mut known = self.locations.remove(digest).unwrap_or_default();
-        known
-            .locations
-            .extend(locations.iter().map(|location| self.convert(location)));
-        self.locations.insert(digest.to_owned(), known);
+        let converted = locations.iter().map(|location| self.convert(location));
+        let converted = converted.collect::<Vec<_>>();
+        let known = self.locations.entry(digest.to_owned()).or_default();
+        known.locations.extend(converted);
     }
 
     fn convert(&mut self, location: &Location) -> pb::Location {
