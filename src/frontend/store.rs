@@ -190,10 +190,12 @@ fn missed(repository: &Repository, looked: &[Looked], is_filled: bool) -> Vec<St
     let count = |is: fn(&Looked) -> bool| looked.iter().filter(|one| is(one)).count();
     let absent = count(|one| matches!(one, Looked::Absent));
     let unrecorded = count(|one| matches!(one, Looked::Unrecorded));
-    let mut failed: BTreeMap<&str, usize> = BTreeMap::new();
+    // The same cause has another address for each layer; the first stands for all.
+    let mut failed: BTreeMap<Vec<&str>, (usize, &str)> = BTreeMap::new();
     for one in looked {
         if let Looked::Failed(reason) = one {
-            *failed.entry(reason).or_default() += 1;
+            let cause = reason.split_whitespace().filter(|word| !word.contains('/'));
+            failed.entry(cause.collect()).or_insert((0, reason)).0 += 1;
         }
     }
     let mut notes = Vec::new();
@@ -208,7 +210,7 @@ fn missed(repository: &Repository, looked: &[Looked], is_filled: bool) -> Vec<St
              made instead"
         ));
     }
-    notes.extend(failed.iter().map(|(reason, count)| {
+    notes.extend(failed.values().map(|(count, reason)| {
         format!(
             "the wheel store {repository} could not be asked for {count} of {all} layers, they are made instead: {reason}"
         )
@@ -335,16 +337,16 @@ mod tests {
         let looked = [
             Looked::Absent,
             Looked::Nameless,
-            failed("401 Unauthorized"),
+            failed("HEAD http://r.example/v2/wheels/manifests/gzip-1: 401 Unauthorized"),
             Looked::Absent,
             failed("no answer within 10 s"),
             Looked::Unrecorded,
-            failed("401 Unauthorized"),
+            failed("HEAD http://r.example/v2/wheels/manifests/gzip-2: 401 Unauthorized"),
         ];
         insta::assert_snapshot!(missed(&repository, &looked, false).join("\n"), @"
         the wheel store r.example/wheels does not have 2 of 7 layers, they are made instead
         the wheel store r.example/wheels does not have 1 of 7 layers by the digests that the lock records, they are made instead
-        the wheel store r.example/wheels could not be asked for 2 of 7 layers, they are made instead: 401 Unauthorized
+        the wheel store r.example/wheels could not be asked for 2 of 7 layers, they are made instead: HEAD http://r.example/v2/wheels/manifests/gzip-1: 401 Unauthorized
         the wheel store r.example/wheels could not be asked for 1 of 7 layers, they are made instead: no answer within 10 s
         ");
         assert_eq!(missed(&repository, &looked, true).len(), 2);
