@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::lock::{from_source, is_uv_lock, picks};
+use super::lock::{from_source, picks};
 use super::project::{Missing, Project};
 use crate::diag::{Diagnostics, SourceFile};
 use crate::layers::Census;
 use crate::manifest::{Manifest, ProjectPath, PythonMinor, Service};
 use crate::plan::{self, Building, Files};
-use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection, pylock, uv_lock};
+use crate::python::{Anchor, Interpreter, PackageName, Pick, Selection};
 
 /// Gathers a service's project and, where it has a lock, what a census needs of the others: one that has none shares
 /// no groups with anybody.
@@ -78,86 +78,113 @@ struct Taken {
 
 /// Counts the services whose locks were read. One whose lock has mistakes is not counted: its own build tells them.
 fn count(file: &SourceFile, manifest: &Manifest, files: &Files, platform: &str) -> Census {
+    let services = locked(file, manifest, files, platform);
+    let mut different = Vec::new();
+    let mut known: BTreeMap<Alike<'_>, usize> = BTreeMap::new();
+    let which = services.iter().map(|service| {
+        *known.entry(service.alike()).or_insert_with(|| {
+            different.push(service);
+            different.len() - 1
+        })
+    });
+    let which = which.collect::<Vec<_>>();
+    let picked = side_by_side(&different, |service| service.picks(platform));
     let mut census = Census::default();
-    let mut known: BTreeMap<Alike, Option<Vec<Pick>>> = BTreeMap::new();
-    let locked = locked(file, manifest, files);
-    read_ahead(&locked);
-    for (name, service, (path, lock), selection) in locked {
-        let stand = plan::stand(manifest, service);
-        let minor = manifest
-            .python
-            .as_ref()
-            .map_or_else(|| minor_of(&stand.image), |python| python.value);
-        let architecture = platform.split('/').nth(1).unwrap_or("amd64");
-        let interpreter = Interpreter::assumed_in(&stand.image, minor, architecture);
-        let alike = (
-            (path, selection),
-            from_source(service),
-            format!("{} {}", interpreter.version, interpreter.libc),
-        );
-        let packages = known.entry(alike).or_insert_with_key(|((path, selection), ..)| {
-            picks(
-                (&lock, selection),
-                service,
-                &interpreter,
-                platform,
-                Anchor::beside(path.as_str()),
-            )
-            .ok()
-        });
-        if let Some(packages) = packages {
-            let building = Building {
-                manifest,
-                service,
-                files,
-                image: &stand.image,
-                platform,
-                interpreter: &interpreter,
-            };
-            let identities = building.identities(packages);
-            census.add(name, &minor.to_string(), (packages, &identities));
-        }
+    for (locked, which) in services.iter().zip(which) {
+        let Some(packages) = &picked[which] else { continue };
+        let building = Building {
+            manifest,
+            service: locked.service,
+            files,
+            image: &locked.image,
+            platform,
+            interpreter: &locked.interpreter,
+        };
+        let identities = building.identities(packages);
+        census.add(locked.name, &locked.minor.to_string(), (packages, &identities));
     }
     census
 }
 
-/// A service with its lock and what of it is installed.
-type LockedService<'a> = (&'a str, &'a Service, (ProjectPath, SourceFile), Selection);
+/// A service with its lock, what of it is installed, and for which interpreter.
+struct Locked<'a> {
+    name: &'a str,
+    service: &'a Service,
+    path: ProjectPath,
+    lock: SourceFile,
+    selection: Selection,
+    image: String,
+    minor: PythonMinor,
+    interpreter: Interpreter,
+}
+
+/// Services that install the same: lock, packages built from source, interpreter.
+type Alike<'a> = (&'a ProjectPath, &'a Selection, BTreeSet<PackageName>, String);
+
+impl Locked<'_> {
+    fn alike(&self) -> Alike<'_> {
+        let Interpreter { version, libc, .. } = &self.interpreter;
+        let interpreter = format!("{version} {libc}");
+        (
+            &self.path,
+            &self.selection,
+            from_source(self.service),
+            interpreter,
+        )
+    }
+
+    /// The wheels it takes; none where its lock has mistakes.
+    fn picks(&self, platform: &str) -> Option<Vec<Pick>> {
+        let anchor = Anchor::beside(self.path.as_str());
+        let lock = (&self.lock, &self.selection);
+        picks(lock, self.service, &self.interpreter, platform, anchor).ok()
+    }
+}
 
 /// The services whose locks were read.
-fn locked<'a>(file: &SourceFile, manifest: &'a Manifest, files: &Files) -> Vec<LockedService<'a>> {
+fn locked<'a>(file: &SourceFile, manifest: &'a Manifest, files: &Files, platform: &str) -> Vec<Locked<'a>> {
+    let architecture = platform.split('/').nth(1).unwrap_or("amd64");
     let services = manifest.services.iter().filter_map(|(name, service)| {
         let project = Project::gather(file, manifest, (name, service), files);
         let project = project.ok()?.ok()?;
-        Some((name.as_str(), service, project.lock?, project.selection))
+        let (path, lock) = project.lock?;
+        let image = plan::stand(manifest, service).image;
+        let minor = manifest.python.as_ref();
+        let minor = minor.map_or_else(|| minor_of(&image), |python| python.value);
+        Some(Locked {
+            name,
+            service,
+            path,
+            lock,
+            selection: project.selection,
+            interpreter: Interpreter::assumed_in(&image, minor, architecture),
+            image,
+            minor,
+        })
     });
     services.collect()
 }
 
-/// Reads locks side by side: one after another would be most of what a build thinks about.
-fn read_ahead(services: &[LockedService<'_>]) {
-    let locks = services.iter().map(|(_, _, (_, lock), _)| lock);
-    let locks = locks.collect::<Vec<_>>();
+/// One result an item, in their order. Reading locks one after another would be most of what a build thinks about.
+fn side_by_side<T: Sync, R: Send + Sync>(items: &[T], job: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let results = items.iter().map(|_| OnceLock::new()).collect::<Vec<_>>();
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..processors.min(locks.len()) {
+        for _ in 0..processors.min(items.len()) {
             scope.spawn(|| {
-                while let Some(lock) = locks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // What is wrong with it is told where it is used.
-                    if is_uv_lock(lock) {
-                        drop(uv_lock::parse(lock));
-                    } else {
-                        drop(pylock::parse(lock));
-                    }
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let (Some(item), Some(result)) = (items.get(at), results.get(at)) else {
+                        break;
+                    };
+                    result.get_or_init(|| job(item));
                 }
             });
         }
     });
+    results.into_iter().filter_map(OnceLock::into_inner).collect()
 }
-
-/// Services that install the same: lock, packages built from source, interpreter.
-type Alike = ((ProjectPath, Selection), BTreeSet<PackageName>, String);
 
 /// The minor version in an image's tag, as in `python:3.12-slim`.
 pub(crate) fn minor_of(image: &str) -> PythonMinor {
