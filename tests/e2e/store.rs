@@ -163,11 +163,10 @@ impl Shop {
     pub(crate) fn layers_in(&self, store: &str) -> BTreeSet<String> {
         let list = ["wheels", "ls", "--json", "--wheel-store", store];
         let text = self.run(&list).ok();
-        let start = text.find("[\n").unwrap_or_else(|| panic!("no list: {text}"));
+        let start = text.find("{\n").unwrap_or_else(|| panic!("no JSON: {text}"));
         let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
-        let list = values.next().expect("a value").expect("JSON");
-        let layers = list.as_array().expect("a list").iter();
-        // What is known of bases has none.
+        let listed = values.next().expect("a value").expect("JSON");
+        let layers = listed["layers"].as_array().expect("a list").iter();
         let digests = layers.filter_map(|layer| layer["layer"].as_str());
         digests.map(str::to_owned).collect()
     }

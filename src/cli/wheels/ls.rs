@@ -1,7 +1,7 @@
 //! `wheelwright wheels ls`: what is in the store.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::store::{Held, StoreArgs};
 use super::table::{short, table};
@@ -38,9 +38,7 @@ pub(super) async fn run(args: &LsArgs) -> Result<String, Failure> {
     // Bases hold no packages.
     let bases = if asked.is_empty() { held.bases } else { Vec::new() };
     if args.json {
-        let all = layers.iter().map(|layer| json!(layer));
-        let all = all.chain(bases.iter().map(|base| json!(base))).collect::<Value>();
-        return Ok(format!("{all:#}\n"));
+        return Ok(format!("{:#}\n", json!({"layers": layers, "bases": bases})));
     }
     let head = ["WHEELS", "PYTHON", "FORMAT", "SIZE", "UNPACKED", "KEY"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
