@@ -73,7 +73,10 @@ fn told<'f>(failure: &'f Failure, step: Option<&Step>) -> (Cow<'f, str>, Vec<&'f
             let place = &source.places[0];
             let column = place.columns.map_or(1, |(first, _)| first);
             let prefix = format!("{}:{}:{column}: ", source.file, place.lines.0);
-            (first.strip_prefix(&prefix).unwrap_or(first).into(), advice)
+            let without = first.strip_prefix(&prefix);
+            // A place that cannot be shown, as of a whole file, is told in words.
+            let what = without.filter(|_| !spans(source).is_empty()).unwrap_or(first);
+            (what.into(), advice)
         }
         [] if !first.contains('\n') => (first.into(), advice),
         _ => (message.into(), Vec::new()),
@@ -184,6 +187,28 @@ mod tests {
           |
           = help: try `c`
           = help: or `d`
+        ");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_shown_is_told() {
+        let failure = Failure {
+            message: "a.lock:1:1: `b` is missing\n  help: make it anew".into(),
+            sources: vec![Snippet {
+                file: "a.lock".into(),
+                text: "a = 1\n".into(),
+                places: vec![Place {
+                    lines: (1, 1),
+                    columns: Some((1, 1)),
+                }],
+            }],
+            ..Failure::default()
+        };
+        let text = anstream::adapter::strip_str(&render("api", &failure)).to_string();
+        insta::assert_snapshot!(text, @"
+        error: failed to build `api`: a.lock:1:1: `b` is missing
+         |
+         = help: make it anew
         ");
     }
 

@@ -180,6 +180,8 @@ fn a_package_at_the_root_is_built_again_for_its_own_files_alone() {
 
     write(folder.path(), &[("other/notes.txt", "2"), ("more.txt", "new")]);
     let (said, _) = build(&engines, folder.path(), &image);
+    assert!(said.contains("up to date"), "{said}");
+    let (said, _) = build(&engines, folder.path(), &engines.image("rooted-again"));
     assert!(is_cached(&said, "build rooted 1.0"), "{said}");
 
     write(folder.path(), &[("rooted/__init__.py", &code("two"))]);
@@ -269,7 +271,8 @@ fn of_its_own_files_alone_comes_the_same_wheel() {
         assert_eq!(ran, word, "{name}");
         let own = engines.layers(&image);
         write(folder.path(), &[("other/notes.txt", "2")]);
-        let (said, _) = build(&engines, folder.path(), &image);
+        let again = engines.image("rooted-layouts-again");
+        let (said, _) = build(&engines, folder.path(), &again);
         assert!(is_cached(&said, "build rooted 1.0"), "{name}:\n{said}");
         // A script that may mean anything: now the whole folder counts.
         write(folder.path(), &[("build.py", "")]);
