@@ -87,6 +87,8 @@ class Index(http.server.BaseHTTPRequestHandler):
             body = body[:-1] + b"?"
         if status == 200 and name.startswith("parts") and self.headers.get("Range"):
             status, body = self.part(body)
+        # Whole lines, from several threads, before anybody can go on with what was answered.
+        print(f"{status} {self.path}\n", end="", flush=True)
         self.send_response(status)
         if status == 206:
             self.send_header("Content-Range", self.range)
@@ -98,7 +100,6 @@ class Index(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body[: len(body) // 2] if name.startswith("cut") else body)
             self.close_connection = True
-        print(status, self.path, flush=True)
 
     do_HEAD = do_GET
 

@@ -34,7 +34,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
             answer, _ = self.upstream_answer(self.rfile.read(length // 2))
             place = urllib.parse.urlsplit(answer.getheader("Location"))
             self.moved[self.path] = f"{place.path}?{place.query}"
-            print("broke off", self.command, self.path, flush=True)
+            print(f"broke off {self.command} {self.path}\n", end="", flush=True)
             self.close_connection = True
             return
         if self.command == "PATCH" and "Content-Range" in self.headers:
@@ -75,7 +75,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
         return any(self.path.startswith(f"/v2/{path}/") and action in actions.split(",") for _, path, actions in granted)
 
     def refuse(self, status, words, realm=None):
-        print(status, self.command, self.path, flush=True)
+        print(f"{status} {self.command} {self.path}\n", end="", flush=True)
         self.reply(status, json.dumps(words).encode(), {"WWW-Authenticate": realm} if realm else {})
 
     def forward(self, body):

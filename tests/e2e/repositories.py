@@ -21,7 +21,7 @@ class Repositories(http.server.BaseHTTPRequestHandler):
             self.send_header("WWW-Authenticate", 'Basic realm="test"')
             self.send_header("Content-Length", "0")
             self.end_headers()
-            print(401, path, flush=True)
+            print(f"401 {path}\n", end="", flush=True)
             return
         environment = {
             **os.environ,
@@ -46,7 +46,7 @@ class Repositories(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-        print(status, path, flush=True)
+        print(f"{status} {path}\n", end="", flush=True)
 
     do_POST = do_GET
 
