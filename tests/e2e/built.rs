@@ -231,10 +231,7 @@ fn a_source_behind_a_login_is_resolved_built_and_run() {
     let said = build(&engines, &project, &["--secret", &secret, "-t", &image, "--push"]).ok();
     assert!(said.contains("[wheels] build wary"), "{said}");
     let host = &engines.docker;
-    engines.docker(host, &["pull", "-q", &image]).ok();
-    let ran = engines
-        .docker(host, &["run", "--rm", "--network=host", &image])
-        .ok();
+    let ran = engines.pull_and_run(&image);
     assert_eq!(ran.trim(), "1.0 1.0");
     let history = engines.docker(host, &["history", "--no-trunc", &image]).ok();
     let records = run(Command::new("buildctl").args(["du", "--verbose"])).text;

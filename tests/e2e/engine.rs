@@ -186,6 +186,20 @@ impl Engines {
         run(&mut wheelwright(args))
     }
 
+    /// `wheelwright lock` of a project.
+    pub(crate) fn lock(&self, project: &Path, more: &[&str]) -> Said {
+        let folder = project.display().to_string();
+        self.wheelwright(&[&["lock", "-C", &folder, "--progress=plain"], more].concat())
+    }
+
+    /// What an image says, fetched from the registry and run on the dockerd with the containerd store.
+    #[track_caller]
+    pub(crate) fn pull_and_run(&self, image: &str) -> String {
+        self.docker(&self.docker, &["pull", "-q", image]).ok();
+        let run = ["run", "--rm", "--network=host", image];
+        self.docker(&self.docker, &run).ok()
+    }
+
     /// The digests of an image's layers in the registry.
     pub(crate) fn layers(&self, image: &str) -> Vec<String> {
         let layers = self.descriptors(image);

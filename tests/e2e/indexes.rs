@@ -188,10 +188,7 @@ fn certificates_of_a_company_come_by_secret() {
         let with = ["--secret", &authority, "-t", &image, "--push"];
         build(&engines, &project, from, &[&more[..], &with].concat()).ok();
         let host = &engines.docker;
-        engines.docker(host, &["pull", "-q", &image]).ok();
-        let said = engines
-            .docker(host, &["run", "--rm", "--network=host", &image])
-            .ok();
+        let said = engines.pull_and_run(&image);
         assert_eq!(said.trim(), "1.0");
         let inside = "find / -xdev -name '*wheelwright-ca*' -o -xdev -path '/run/secrets/*'";
         let found = [

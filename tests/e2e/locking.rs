@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::engine::{Engines, Said, engines, run};
+use crate::engine::{engines, run};
 use crate::index::Index;
 use crate::project::Project;
 
@@ -21,15 +21,6 @@ fn project(indexes: &str) -> Project {
     project
 }
 
-fn lock(engines: &Engines, project: &Project, more: &[&str]) -> Said {
-    let folder = project.path().display().to_string();
-    engines.wheelwright(&[&["lock", "-C", &folder, "--progress=plain"], more].concat())
-}
-
-fn read(project: &Project, name: &str) -> String {
-    std::fs::read_to_string(project.path().join(name)).unwrap_or_default()
-}
-
 #[test]
 fn services_get_equal_versions_and_keep_them() {
     let Some(engines) = engines() else { return };
@@ -40,23 +31,23 @@ fn services_get_equal_versions_and_keep_them() {
     ));
     project.write("api.txt", "aa\n");
     project.write("worker.txt", "bb<2\ncc\n");
-    assert_eq!(lock(&engines, &project, &["--check"]).code, 6);
-    lock(&engines, &project, &[]).ok();
+    assert_eq!(engines.lock(project.path(), &["--check"]).code, 6);
+    engines.lock(project.path(), &[]).ok();
     let (api, worker) = (
-        read(&project, "pylock.api.toml"),
-        read(&project, "pylock.worker.toml"),
+        project.read("pylock.api.toml"),
+        project.read("pylock.worker.toml"),
     );
     assert!(
         api.contains("bb-1.5-") && worker.contains("bb-1.5-") && !api.contains("cc-1.0"),
         "{api}{worker}"
     );
-    lock(&engines, &project, &["--check"]).ok();
+    engines.lock(project.path(), &["--check"]).ok();
 
     // A comment changes nothing, a requirement makes the lock stale, for builds too; what is locked stays.
     project.write("worker.txt", "# words\nbb<2\ncc\n");
-    lock(&engines, &project, &["--check"]).ok();
+    engines.lock(project.path(), &["--check"]).ok();
     project.write("worker.txt", "bb\ncc\n");
-    let stale = lock(&engines, &project, &["--check"]);
+    let stale = engines.lock(project.path(), &["--check"]);
     assert!(
         stale.code == 6 && stale.text.contains("`worker.txt` has changed"),
         "{}",
@@ -69,14 +60,14 @@ fn services_get_equal_versions_and_keep_them() {
         "{}",
         built.text
     );
-    lock(&engines, &project, &[]).ok();
-    assert_eq!(read(&project, "pylock.api.toml"), api, "nothing of it changed");
-    assert!(read(&project, "pylock.worker.toml").contains("bb-1.5-"));
+    engines.lock(project.path(), &[]).ok();
+    assert_eq!(project.read("pylock.api.toml"), api, "nothing of it changed");
+    assert!(project.read("pylock.worker.toml").contains("bb-1.5-"));
 
     // An upgrade is for all; the build installs what is locked.
-    let told = lock(&engines, &project, &["--upgrade", "bb"]).ok();
+    let told = engines.lock(project.path(), &["--upgrade", "bb"]).ok();
     assert!(told.contains("bb 1.5 -> 2.0"), "{told}");
-    assert!(read(&project, "pylock.api.toml").contains("bb-2.0-"));
+    assert!(project.read("pylock.api.toml").contains("bb-2.0-"));
     let out = tempfile::TempDir::new().expect("a folder");
     let output = format!("type=local,dest={}", out.path().display());
     engines
@@ -107,7 +98,7 @@ fn a_conflict_shows_both_chains_and_writes_nothing() {
     ));
     project.write("api.txt", "# first\naa\n");
     project.write("worker.txt", "bb>=2\n");
-    let said = lock(&engines, &project, &[]);
+    let said = engines.lock(project.path(), &[]);
     assert_eq!(said.code, 3, "{}", said.text);
     for part in [
         "cannot have one version of `bb`",
@@ -117,10 +108,10 @@ fn a_conflict_shows_both_chains_and_writes_nothing() {
     ] {
         assert!(said.text.contains(part), "`{part}` is not in:\n{}", said.text);
     }
-    assert!(read(&project, "pylock.api.toml").is_empty());
+    assert!(project.read("pylock.api.toml").is_empty());
     project.edit("worker: {base: slim,", "worker: {base: slim, lock_group: apart,");
-    lock(&engines, &project, &[]).ok();
-    assert!(read(&project, "pylock.worker.toml").contains("bb-2.0-"));
+    engines.lock(project.path(), &[]).ok();
+    assert!(project.read("pylock.worker.toml").contains("bb-2.0-"));
 }
 
 #[test]
@@ -135,10 +126,10 @@ fn packages_of_one_index_come_from_nowhere_else() {
     ));
     project.write("api.txt", "aa\ncc\n");
     project.write("worker.txt", "cc\n");
-    lock(&engines, &project, &[]).ok();
-    let api = read(&project, "pylock.api.toml");
+    engines.lock(project.path(), &[]).ok();
+    let api = project.read("pylock.api.toml");
     assert!(api.contains("bb-1.0-") && api.contains("cc-1.0-"), "{api}");
-    assert!(!read(&project, "pylock.worker.toml").contains("name = \"bb\""));
+    assert!(!project.read("pylock.worker.toml").contains("name = \"bb\""));
 }
 
 #[test]
@@ -151,7 +142,7 @@ fn a_login_is_used_and_left_nowhere() {
     ));
     project.write("api.txt", "aa\n");
     project.write("worker.txt", "bb\n");
-    let refused = lock(&engines, &project, &[]);
+    let refused = engines.lock(project.path(), &[]);
     assert!(
         refused.code != 0 && refused.text.contains("login"),
         "{}",
@@ -160,8 +151,8 @@ fn a_login_is_used_and_left_nowhere() {
 
     let secret = project.write("login.txt", "robot:s3cr3t-w0rd\n");
     let secret = format!("id=login,src={}", secret.display());
-    let said = lock(&engines, &project, &["--secret", &secret]).ok();
-    let api = read(&project, "pylock.api.toml");
+    let said = engines.lock(project.path(), &["--secret", &secret]).ok();
+    let api = project.read("pylock.api.toml");
     assert!(api.contains("aa-1.0-"), "{api}");
 
     let folder = project.path().display().to_string();
@@ -193,7 +184,7 @@ fn a_login_is_used_and_left_nowhere() {
         &said,
         &built,
         &api,
-        &read(&project, "metadata.json"),
+        &project.read("metadata.json"),
         &exported,
         &records,
     ] {
@@ -257,9 +248,9 @@ fn the_frontend_gives_out_the_locks_that_the_command_writes() {
     ]))
     .ok();
 
-    lock(&engines, &project, &["--secret", &secret]).ok();
+    engines.lock(project.path(), &["--secret", &secret]).ok();
     let names = ["pylock.api.toml", "pylock.worker.toml"].map(str::to_owned);
-    let ours = names.map(|name| (name.clone(), read(&project, &name)));
+    let ours = names.map(|name| (name.clone(), project.read(&name)));
     let ours = BTreeMap::from(ours);
     assert!(ours["pylock.api.toml"].contains("bb-1.5-"), "{ours:?}");
     for out in &outs[..3] {

@@ -47,11 +47,7 @@ fn a_base_without_a_shell_installs_wheels_of_a_lock() {
     stand("lock: pylock.toml");
     let image = engines.image("shellless");
     engines.push(project.path(), "api", &image, &[]).ok();
-    let host = &engines.docker;
-    engines.docker(host, &["pull", "-q", &image]).ok();
-    let said = engines
-        .docker(host, &["run", "--rm", "--network=host", &image])
-        .ok();
+    let said = engines.pull_and_run(&image);
     assert_eq!(said.trim(), "1.0");
 
     for from in [

@@ -1,6 +1,6 @@
 //! uv.lock of projects, made in the build: of a workspace with two members, from an index with and without a login.
 
-use crate::engine::{Engines, Said, engines};
+use crate::engine::engines;
 use crate::index::Index;
 use crate::project::Project;
 
@@ -49,21 +49,12 @@ fn workspace(index: &Index, auth: &str) -> Project {
     project
 }
 
-fn lock(engines: &Engines, project: &Project, more: &[&str]) -> Said {
-    let folder = project.path().display().to_string();
-    engines.wheelwright(&[&["lock", "-C", &folder, "--progress=plain"], more].concat())
-}
-
-fn read(project: &Project, name: &str) -> String {
-    std::fs::read_to_string(project.path().join(name)).unwrap_or_default()
-}
-
 #[test]
 fn a_workspace_has_one_uv_lock() {
     let Some(engines) = engines() else { return };
     let index = Index::serve("", &["aa==1.0", "bb==1.0", "bb==1.5", "bb==2.0"]);
     let project = workspace(&index, "");
-    let missing = lock(&engines, &project, &["--check"]);
+    let missing = engines.lock(project.path(), &["--check"]);
     assert!(
         missing.code == 6 && missing.text.contains("`uv.lock` is not there"),
         "{}",
@@ -72,56 +63,56 @@ fn a_workspace_has_one_uv_lock() {
     let folder = project.path().display().to_string();
     let unlocked = engines.wheelwright(&["build", "web", "-C", &folder, "--progress=plain"]);
     assert!(unlocked.fails().contains("`wheelwright lock` makes a uv.lock"));
-    let theirs = lock(&engines, &project, &["poetry"]);
+    let theirs = engines.lock(project.path(), &["poetry"]);
     assert!(
         theirs.code == 3 && theirs.text.contains("`poetry lock` makes it"),
         "{}",
         theirs.text
     );
 
-    let said = lock(&engines, &project, &[]).ok();
-    let first = read(&project, "uv.lock");
+    let said = engines.lock(project.path(), &[]).ok();
+    let first = project.read("uv.lock");
     assert!(said.contains("uv.lock: "), "{said}");
     assert!(
         first.contains("bb-1.5-") && first.contains(&index.url()),
         "{first}"
     );
-    assert!(!read(&project, "packages/web/uv.lock").contains("version"));
-    lock(&engines, &project, &["--check", "web"]).ok();
-    lock(&engines, &project, &[]).ok();
-    assert_eq!(read(&project, "uv.lock"), first, "nothing of it changed");
+    assert!(!project.read("packages/web/uv.lock").contains("version"));
+    engines.lock(project.path(), &["--check", "web"]).ok();
+    engines.lock(project.path(), &[]).ok();
+    assert_eq!(project.read("uv.lock"), first, "nothing of it changed");
 
     // What is locked stays, also for members that no other tells; an upgrade takes the newest.
-    let member = read(&project, "packages/tool/pyproject.toml");
+    let member = project.read("packages/tool/pyproject.toml");
     project.write("packages/tool/pyproject.toml", &member.replace("bb<2", "bb"));
-    let stale = lock(&engines, &project, &["--check"]);
+    let stale = engines.lock(project.path(), &["--check"]);
     assert!(
         stale.code == 6 && stale.text.contains("packages/tool/pyproject.toml:5"),
         "{}",
         stale.text
     );
-    lock(&engines, &project, &["tool"]).ok();
-    assert!(read(&project, "uv.lock").contains("bb-1.5-"));
-    let told = lock(&engines, &project, &["--upgrade", "bb"]).ok();
+    engines.lock(project.path(), &["tool"]).ok();
+    assert!(project.read("uv.lock").contains("bb-1.5-"));
+    let told = engines.lock(project.path(), &["--upgrade", "bb"]).ok();
     assert!(told.contains("uv.lock: bb 1.5 -> 2.0"), "{told}");
-    let wrong = lock(&engines, &project, &["--upgrade", "nothing"]).fails();
+    let wrong = engines.lock(project.path(), &["--upgrade", "nothing"]).fails();
     assert!(wrong.contains("`nothing` is in no lock"), "{wrong}");
 
     // The frontend image makes the same, and the lock is what a build installs.
-    let second = read(&project, "uv.lock");
+    let second = project.read("uv.lock");
     std::fs::remove_file(project.path().join("uv.lock")).expect("the lock");
     let out = project.path().join("out");
     let output = format!("type=local,dest={}", out.display());
     engines
         .buildctl(project.path(), "lock", &["--output", &output])
         .ok();
-    assert_eq!(read(&project, "out/uv.lock"), second);
+    assert_eq!(project.read("out/uv.lock"), second);
     project.write("uv.lock", &second);
     let output = format!("type=local,dest={}", project.path().join("image").display());
     let build = ["build", "web", "-C", &folder, "-o", &output, "--progress=plain"];
     engines.wheelwright(&build).ok();
     assert_eq!(
-        read(&project, "image/opt/venv/lib/python3.11/site-packages/bb.py"),
+        project.read("image/opt/venv/lib/python3.11/site-packages/bb.py"),
         "VERSION = '2.0'\n"
     );
 }
@@ -131,9 +122,9 @@ fn a_project_that_cannot_be_locked_says_why_and_writes_nothing() {
     let Some(engines) = engines() else { return };
     let index = Index::serve("", &["aa==1.0", "bb==2.0"]);
     let project = workspace(&index, "");
-    let said = lock(&engines, &project, &[]).fails();
+    let said = engines.lock(project.path(), &[]).fails();
     assert!(said.contains("bb<2"), "{said}");
-    assert!(read(&project, "uv.lock").is_empty());
+    assert!(project.read("uv.lock").is_empty());
 }
 
 #[test]
@@ -147,8 +138,8 @@ fn a_login_is_kept_from_members_that_are_built() {
     project.write("packages/tool/pyproject.toml", &format!("{about}{BUILD_SYSTEM}"));
     let secret = project.write("login", login);
     let secret = format!("id=login,src={}", secret.display());
-    let said = lock(&engines, &project, &["--secret", &secret]).ok();
-    let text = read(&project, "uv.lock");
+    let said = engines.lock(project.path(), &["--secret", &secret]).ok();
+    let text = project.read("uv.lock");
     let address = index.file("aa", "aa-1.0-py3-none-any.whl");
     assert!(
         text.contains(&address) && text.contains("name = \"tool\""),

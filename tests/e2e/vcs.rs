@@ -222,10 +222,7 @@ fn a_private_repository_is_read_with_a_token_that_is_told_nowhere() {
         .push(project.path(), "api", &image, &["--secret", &secret])
         .ok();
     let host = &engines.docker;
-    engines.docker(host, &["pull", "-q", &image]).ok();
-    let ran = engines
-        .docker(host, &["run", "--rm", "--network=host", &image])
-        .ok();
+    let ran = engines.pull_and_run(&image);
     assert_eq!(ran.trim(), "private");
     let history = engines.docker(host, &["history", "--no-trunc", &image]).ok();
     for place in [&said, &history] {

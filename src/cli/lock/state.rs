@@ -7,6 +7,7 @@ use crate::cli::Failure;
 use crate::cli::project::{Gathered, Opened};
 use crate::diag::{Diagnostic, Diagnostics, SourceFile, did_you_mean};
 use crate::frontend::{self, Locked, Made, UvProject, lock_group, theirs};
+use crate::manifest::ProjectPath;
 use crate::manifest::types::items;
 
 /// The services that are asked for, with what their locks are made from.
@@ -168,14 +169,9 @@ impl State {
         let mut found = Diagnostics::default();
         for (name, project) in &self.projects {
             if project.text.is_none() {
-                found.push(
-                    Diagnostic::error(format!(
-                        "service `{name}` has no lock: `{}` is not there",
-                        project.path
-                    ))
-                    .at(&opened.file, project.at)
-                    .help(format!("`wheelwright lock {name}` makes it, as does `uv lock`")),
-                );
+                let help = format!("`wheelwright lock {name}` makes it, as does `uv lock`");
+                let missing = no_lock(name, &project.path);
+                found.push(missing.at(&opened.file, project.at).help(help));
             }
             found.extend(project.stale.clone());
         }
@@ -187,14 +183,9 @@ impl State {
         let mut found = Diagnostics::default();
         for Lockable { name, made, .. } in &self.services {
             if made.text.is_none() {
-                found.push(
-                    Diagnostic::error(format!(
-                        "service `{name}` has no lock: `{}` is not there",
-                        made.path
-                    ))
-                    .at(&opened.file, made.at)
-                    .help(format!("`wheelwright lock {name}` makes it")),
-                );
+                let help = format!("`wheelwright lock {name}` makes it");
+                let missing = no_lock(name, &made.path);
+                found.push(missing.at(&opened.file, made.at).help(help));
             } else if made.is_foreign() {
                 found.push(
                     Diagnostic::error(format!("`{}` does not say what it was made from", made.path))
@@ -258,4 +249,8 @@ impl State {
     pub(super) fn is_part(&self) -> bool {
         self.named
     }
+}
+
+fn no_lock(service: &str, path: &ProjectPath) -> Diagnostic {
+    Diagnostic::error(format!("service `{service}` has no lock: `{path}` is not there"))
 }
